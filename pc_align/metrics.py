@@ -1,0 +1,67 @@
+"""Figures of merit over scores, and the record of one evaluation. Pure functions: nothing is saved or printed here.
+
+Shapes: n examples, K classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Zero-shot classification of one split.
+
+    Attributes:
+        name: name of the split, as in the data set's card ("test").
+        description: one sentence on what is measured, for readers of the report.
+        class_names: K prompt labels.
+        ids: n example ids.
+        labels: [n] index of the right class.
+        scores: [n, K] probabilities; 0 where a class was no candidate for the example, so that rows sum to 1.
+        similarity: [K, K] mean cosine between the clouds of class i and the prompt of class j; NaN where class i is empty.
+        metrics: figures by name: top1, top3, top5, class_accuracy, chance in 0..1, and others.
+        protocol: what a reader needs to repeat it: data set, split, count, hash, prompts, seed, checkpoint rule.
+    """
+
+    name: str
+    description: str
+    class_names: list[str]
+    ids: list[str]
+    labels: Ints
+    scores: Floats
+    similarity: Floats
+    metrics: dict[str, float]
+    protocol: dict[str, str] = field(default_factory=dict)
+
+
+def top_k_accuracy(scores: Floats, labels: Ints, k: int) -> float:
+    """Share of examples whose right class is among the k best scores; a tie counts against the example.
+
+    Args:
+        scores: [n, K].
+        labels: [n].
+        k: at least 1; above K it is always 1.
+    """
+    right = scores[np.arange(len(labels)), labels][:, None]
+    others_not_worse = (scores >= right).sum(axis=1) - 1
+    return float((others_not_worse < k).mean()) if len(labels) else float("nan")
+
+
+def class_accuracy(scores: Floats, labels: Ints) -> float:
+    """Mean over the classes that have examples of their top-1 accuracy."""
+    hits = scores.argmax(axis=1) == labels
+    return float(np.mean([hits[labels == c].mean() for c in np.unique(labels)])) if len(labels) else float("nan")
+
+
+def confusion_matrix(predictions: Ints, labels: Ints, num_classes: int) -> Ints:
+    """[K, K] counts, rows the right class, columns the predicted one."""
+    matrix = np.zeros((num_classes, num_classes), dtype=np.int64)
+    np.add.at(matrix, (labels, predictions), 1)
+    return matrix
