@@ -41,3 +41,7 @@ class CheckpointError(PcAlignError):
 
 class DistributedError(PcAlignError):
     """Ranks that disagree: another world size than asked for, or inputs that differ where they must not."""
+
+
+class RankInputError(DistributedError, ValueError):
+    """Bad input on one rank, raised on all of them before any rows moved; the message names the rank."""

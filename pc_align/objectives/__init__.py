@@ -5,5 +5,7 @@ batch, and the gradient after DDP's averaging is the gradient of the global batc
 """
 
 from pc_align.objectives.infonce import InfoNCE
+from pc_align.objectives.nce import NCELoss
+from pc_align.objectives.sigmoid import SigmoidLoss
 
-__all__ = ["InfoNCE"]
+__all__ = ["InfoNCE", "NCELoss", "SigmoidLoss"]
