@@ -41,3 +41,7 @@ class CheckpointError(PcAlignError):
 
 class DistributedError(PcAlignError):
     """Ranks that disagree: another world size than asked for, or inputs that differ where they must not."""
+
+
+class LabelError(PcAlignError, ValueError):
+    """Class labels for zero-shot classification that are empty or named twice."""

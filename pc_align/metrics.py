@@ -65,3 +65,36 @@ def confusion_matrix(predictions: Ints, labels: Ints, num_classes: int) -> Ints:
     matrix = np.zeros((num_classes, num_classes), dtype=np.int64)
     np.add.at(matrix, (labels, predictions), 1)
     return matrix
+
+
+def bootstrap_interval(hits: NDArray[np.bool_], *, samples: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the mean of hits [n]; (nan, nan) for n = 0."""
+    if not len(hits):
+        return float("nan"), float("nan")
+    # The count of hits in a resample of n is binomial: the same as drawing n of n with repeats, without the indices.
+    counts = np.random.default_rng(seed).binomial(len(hits), hits.mean(), size=samples)
+    low, high = np.percentile(counts / len(hits), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def classification_metrics(scores: Floats, labels: Ints, num_candidates: Ints) -> dict[str, float]:
+    """The usual figures of a classification, each in 0..1.
+
+    Args:
+        scores: [n, K], higher is better.
+        labels: [n].
+        num_candidates: [n] classes that each example was compared with, for the chance level.
+
+    Returns:
+        top1, top3, top5, class_accuracy, chance, top1_low, top1_high (95 % interval).
+    """
+    low, high = bootstrap_interval(scores.argmax(axis=1) == labels)
+    return {
+        "top1": top_k_accuracy(scores, labels, 1),
+        "top3": top_k_accuracy(scores, labels, 3),
+        "top5": top_k_accuracy(scores, labels, 5),
+        "class_accuracy": class_accuracy(scores, labels),
+        "chance": float((1 / num_candidates).mean()) if len(labels) else float("nan"),
+        "top1_low": low,
+        "top1_high": high,
+    }
