@@ -111,6 +111,8 @@ class TrainConfig:
     """Steps between two rows of the log."""
     world_size: int | None = None
     """Number of ranks that this run must have; another number is an error."""
+    overwrite: bool = False
+    """Replace a run that is already in run_dir."""
     cpu: bool = False
     """Train on the CPU even where there is a GPU."""
     reuse_memory: bool = False

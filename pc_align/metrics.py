@@ -41,22 +41,22 @@ class Evaluation:
     protocol: dict[str, str] = field(default_factory=dict)
 
 
-def top_k_accuracy(scores: Floats, labels: Ints, k: int) -> float:
-    """Share of examples whose right class is among the k best scores; a tie counts against the example.
+def ranks_of_right_class(scores: Floats, labels: Ints) -> Ints:
+    """How many wrong classes score at least as well as the right one; a tie counts against the example.
 
     Args:
-        scores: [n, K].
+        scores: [n, K], higher is better; -inf for classes that are no candidates.
         labels: [n].
-        k: at least 1; above K it is always 1.
+
+    Returns:
+        [n] in 0..K-1; 0 is right at top-1.
     """
     right = scores[np.arange(len(labels)), labels][:, None]
-    others_not_worse = (scores >= right).sum(axis=1) - 1
-    return float((others_not_worse < k).mean()) if len(labels) else float("nan")
+    return (scores >= right).sum(axis=1) - 1
 
 
-def class_accuracy(scores: Floats, labels: Ints) -> float:
-    """Mean over the classes that have examples of their top-1 accuracy."""
-    hits = scores.argmax(axis=1) == labels
+def class_accuracy(hits: NDArray[np.bool_], labels: Ints) -> float:
+    """Mean over the classes that have examples of their share of hits [n]."""
     return float(np.mean([hits[labels == c].mean() for c in np.unique(labels)])) if len(labels) else float("nan")
 
 
@@ -88,13 +88,9 @@ def classification_metrics(scores: Floats, labels: Ints, num_candidates: Ints) -
     Returns:
         top1, top3, top5, class_accuracy, chance, top1_low, top1_high (95 % interval).
     """
-    low, high = bootstrap_interval(scores.argmax(axis=1) == labels)
-    return {
-        "top1": top_k_accuracy(scores, labels, 1),
-        "top3": top_k_accuracy(scores, labels, 3),
-        "top5": top_k_accuracy(scores, labels, 5),
-        "class_accuracy": class_accuracy(scores, labels),
-        "chance": float((1 / num_candidates).mean()) if len(labels) else float("nan"),
-        "top1_low": low,
-        "top1_high": high,
-    }
+    ranks = ranks_of_right_class(scores, labels)
+    low, high = bootstrap_interval(ranks == 0)
+    top = {f"top{k}": float((ranks < k).mean()) if len(ranks) else float("nan") for k in (1, 3, 5)}
+    chance = float((1 / num_candidates).mean()) if len(labels) else float("nan")
+    accuracy = class_accuracy(ranks == 0, labels)
+    return {**top, "class_accuracy": accuracy, "chance": chance, "top1_low": low, "top1_high": high}

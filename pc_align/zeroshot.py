@@ -150,16 +150,17 @@ def evaluate(
     groups = np.asarray(info.groups if info.groups is not None else [0] * len(info.class_names))
     candidates = torch.from_numpy(groups[labels][:, None] == groups[None, :])  # [n, K]
     scale = model.logit_scale.detach().cpu()
-    scores = (scale * cosines).masked_fill(~candidates, -torch.inf).softmax(dim=-1).numpy()
+    compared = cosines.masked_fill(~candidates, -torch.inf)
     return Evaluation(
         name=dataset.split,
         description=info.description,
         class_names=list(info.class_names),
         ids=dataset.ids(),
         labels=labels,
-        scores=scores,
+        scores=(scale * compared).softmax(dim=-1).numpy(),
         similarity=_class_similarity(cosines.numpy(), labels, len(info.class_names)),
-        metrics=metrics.classification_metrics(scores, labels, candidates.sum(dim=1).numpy()),
+        # Ranked by cosine: at a high logit scale probabilities underflow to ties.
+        metrics=metrics.classification_metrics(compared.numpy(), labels, candidates.sum(dim=1).numpy()),
         protocol={
             "data set": f"{dataset.card.name} ({dataset.card.source})",
             "split": f"{dataset.split}, {len(dataset)} clouds, {len(info.class_names)} classes",
