@@ -9,7 +9,7 @@ from pathlib import Path
 
 from data_prep import modelnet40, synthetic
 from pc_align.config import CloudFormat
-from pc_align.data.dataset import DatasetCard, read_card, write_dataset
+from pc_align.data.dataset import DatasetCard, write_dataset
 from pc_align.errors import PcAlignError
 
 SOURCES = {"synthetic": synthetic, "modelnet40": modelnet40}
@@ -17,11 +17,15 @@ SOURCES = {"synthetic": synthetic, "modelnet40": modelnet40}
 
 def main(arguments: list[str] | None = None) -> int:
     """Prepare a data set; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="pc-align prepare", description="Make a data set for training and evaluation.")
+    parser = argparse.ArgumentParser(
+        prog="pc-align prepare", description="Make a data set for training and evaluation."
+    )
     subparsers = parser.add_subparsers(dest="source_name", required=True, metavar="SOURCE")
     for name, module in SOURCES.items():
         text = (module.__doc__ or "").splitlines()[0]
-        sub = subparsers.add_parser(name, help=text, description=module.__doc__, formatter_class=argparse.RawTextHelpFormatter)
+        sub = subparsers.add_parser(
+            name, help=text, description=module.__doc__, formatter_class=argparse.RawTextHelpFormatter
+        )
         module.add_arguments(sub)
         sub.add_argument("--out", type=Path, required=True, help="folder to be made; an existing data set is replaced")
     args = parser.parse_args(arguments)
@@ -50,8 +54,8 @@ def _prepare(args: argparse.Namespace) -> None:
     card = write_dataset(args.out, card, splits)
     print(f"{args.out}: {card.name}")
     for name, split in card.splits.items():
-        print(f"  {name:<20} {split.count:>7} shapes  {len(split.class_names):>3} classes  sha256 {split.content_sha256[:16]}")
-    read_card(args.out)
+        sizes = f"{split.count:>7} shapes  {len(split.class_names):>3} classes"
+        print(f"  {name:<20} {sizes}  sha256 {split.content_sha256[:16]}")
 
 
 if __name__ == "__main__":

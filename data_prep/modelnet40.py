@@ -1,4 +1,6 @@
-"""ModelNet40 from NumPy archives: train.npz and test.npz with points (M, N, 3), label (M,), name (M,), class_names (40,).
+"""ModelNet40 from NumPy archives.
+
+train.npz and test.npz hold points (M, N, 3), label (M,), name (M,) and class_names (40,).
 
 Wu et al., "3D ShapeNets: A Deep Representation for Volumetric Shapes", CVPR 2015 (arXiv 1406.5670). Official split:
 9,843 shapes for training, 2,468 for testing. The validation split is taken from the training shapes.

@@ -1,4 +1,4 @@
-"""Alignment: the model and its objectives in one Module, so that DDP, the optimizer and checkpoints see every parameter."""
+"""Alignment: model and objectives in one Module, so that DDP, the optimizer and checkpoints see every parameter."""
 
 from __future__ import annotations
 

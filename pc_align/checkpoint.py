@@ -1,6 +1,6 @@
-"""A checkpoint is a folder of safetensors and JSON with a manifest of hashes: written whole or not at all, verified before use.
+"""A checkpoint is a folder of safetensors and JSON with a manifest of hashes.
 
-Nothing in it is pickled, so loading one runs no code.
+It is written whole or not at all and verified before use. Nothing in it is pickled, so loading one runs no code.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def save_folder(folder: str | Path, tensors: Mapping[str, Mapping[str, Tensor]],
         # A folder cannot be replaced in one step; the old one is moved aside first and removed last.
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
-            os.replace(folder, old)
-        os.replace(temporary, folder)
+            folder.replace(old)
+        temporary.replace(folder)
         shutil.rmtree(old, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -60,6 +60,9 @@ class DataConfig:
     """Folder made by `pc-align prepare`."""
     num_points: int = 1024
     """Points drawn at random from each stored cloud, anew every epoch."""
+    same_caption: Literal["text", "class"] = "text"
+    """When two captions are the same to the objectives: equal text, or equal class, where captions say no more than the
+    class name."""
     num_workers: int = 1
     """Worker processes of the loader on each rank; 0 loads in the training process."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -116,7 +119,7 @@ class TrainConfig:
     cpu: bool = False
     """Train on the CPU even where there is a GPU."""
     reuse_memory: bool = False
-    """Linux CPU runs: keep freed memory in the process. Twice as fast with large batches; memory is given back at exit."""
+    """Linux CPU runs: keep freed memory in the process. Twice as fast; it is given back at exit."""
 
 
 @dataclass
@@ -144,7 +147,7 @@ def parse_config(arguments: list[str], prog: str = "train.py") -> Config:
     parser = jsonargparse.ArgumentParser(
         prog=prog,
         exit_on_error=False,
-        description="Train a point-cloud encoder against a frozen text model. Every key of the YAML file can be overridden.",
+        description="Train a point-cloud encoder against a frozen text model. Every key of the YAML can be overridden.",
     )
     parser.add_argument("--config", action="config", help="YAML file with the run's settings")
     parser.add_class_arguments(Config, as_group=False)

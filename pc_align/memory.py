@@ -24,4 +24,6 @@ def reuse_freed_memory() -> bool:
     except (OSError, AttributeError):
         return False
     gibibyte = 1 << 30
-    return bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, 2 * gibibyte - 1) and mallopt(_M_TOP_PAD, gibibyte // 4))
+    return bool(
+        mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, 2 * gibibyte - 1) and mallopt(_M_TOP_PAD, gibibyte // 4)
+    )

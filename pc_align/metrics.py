@@ -25,7 +25,7 @@ class Evaluation:
         ids: n example ids.
         labels: [n] index of the right class.
         scores: [n, K] probabilities; 0 where a class was no candidate for the example, so that rows sum to 1.
-        similarity: [K, K] mean cosine between the clouds of class i and the prompt of class j; NaN where class i is empty.
+        similarity: [K, K] mean cosine of the clouds of class i with the prompt of class j; NaN where class i is empty.
         metrics: figures by name: top1, top3, top5, class_accuracy, chance in 0..1, and others.
         protocol: what a reader needs to repeat it: data set, split, count, hash, prompts, seed, checkpoint rule.
     """

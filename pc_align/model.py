@@ -64,6 +64,8 @@ class PointTextModel(nn.Module):
         self.embed_dim, self.cloud_format = embed_dim, cloud_format or CloudFormat()
         self.templates = tuple(templates) or POINT_CLOUD_TEMPLATES
         self._text_projection_kind = text_projection
+        # What `save_pretrained` was told of the model's origin: data, step, validation figures, checkpoint rule.
+        self.notes: dict[str, Any] = {}
 
     @property
     def logit_scale(self) -> Tensor:
@@ -104,7 +106,9 @@ class PointTextModel(nn.Module):
         """
         if points.ndim != 3 or points.shape[2] != self.cloud_format.num_channels or points.shape[1] < 1:
             expected = f"[B, N, {self.cloud_format.num_channels}]"
-            raise ValueError(f"expected points {expected} ({', '.join(self.cloud_format.channels)}), got {tuple(points.shape)}")
+            raise ValueError(
+                f"expected points {expected} ({', '.join(self.cloud_format.channels)}), got {tuple(points.shape)}"
+            )
         if not torch.isfinite(points).all():
             raise ValueError("points hold NaN or infinite numbers")
         points = self._to_own_frame(points.to(self.log_logit_scale.device, torch.float32), up_axis)
@@ -135,7 +139,9 @@ class PointTextModel(nn.Module):
         """All that rebuilds the model but its weights, as JSON: what `from_settings` takes."""
         names = [name for name, cls in POINT_ENCODERS.items() if type(self.encoder) is cls]
         if not names:
-            raise CheckpointError(f"only the encoders {', '.join(POINT_ENCODERS)} can be saved, not {type(self.encoder).__name__}")
+            raise CheckpointError(
+                f"only the encoders {', '.join(POINT_ENCODERS)} can be saved, not {type(self.encoder).__name__}"
+            )
         return {
             "encoder": names[0],
             "encoder_args": self.encoder.settings,
@@ -186,19 +192,18 @@ class PointTextModel(nn.Module):
         except (TypeError, ValueError) as error:
             raise ConfigError(f"model: {error}") from None
 
-    def save_pretrained(self, folder: str | Path, *, notes: dict[str, Any] | None = None) -> None:
+    def save_pretrained(self, folder: str | Path) -> None:
         """Write the model as a folder: weights (safetensors), config.json, a model card, and a manifest of hashes.
 
         The frozen text model is not copied; the config names it, its revision and the hash of its weights.
 
         Args:
             folder: to be made or replaced.
-            notes: JSON about the model's origin (data, step, validation figure), kept in config.json.
 
         Raises:
             CheckpointError: the folder cannot be written.
         """
-        config = {"format_version": 1, **self.describe(), "notes": notes or {}}
+        config = {"format_version": 1, **self.describe(), "notes": self.notes}
         save_folder(folder, {"model": self.state_dict()}, {"config": config, "README.md": _model_card(config)})
 
     @classmethod
@@ -225,6 +230,7 @@ class PointTextModel(nn.Module):
         if model.text.fingerprint != config.get("text_fingerprint"):
             raise CheckpointError(f"{folder}: was trained with other weights of the text model {model.text.model}")
         load_state(model, load_tensors(folder / "model.safetensors"), folder / "model.safetensors")
+        model.notes = config.get("notes", {})
         return model.eval()
 
     def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:

