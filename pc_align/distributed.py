@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from pc_align.errors import DistributedError, RankInputError
 
@@ -253,3 +253,10 @@ def all_gather_with_grad(x: Tensor, counts: list[int] | None = None) -> Tensor:
         return x
     gathered: Tensor = _AllGatherWithGrad.apply(x, counts or row_counts(x.shape[0], x.device))
     return gathered
+
+
+def broadcast_buffers(module: nn.Module) -> None:
+    """Give every rank the buffers of rank 0. BatchNorm's running statistics drift apart within a step of DDP."""
+    if world_size() > 1:
+        for buffer in module.buffers():
+            dist.broadcast(buffer, src=0)
