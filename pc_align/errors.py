@@ -45,3 +45,7 @@ class DistributedError(PcAlignError):
 
 class RankInputError(DistributedError, ValueError):
     """Bad input on one rank, raised on all of them before any rows moved; the message names the rank."""
+
+
+class LabelError(PcAlignError, ValueError):
+    """Class labels for zero-shot classification that are empty or named twice."""

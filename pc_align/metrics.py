@@ -25,7 +25,7 @@ class Evaluation:
         ids: n example ids.
         labels: [n] index of the right class.
         scores: [n, K] probabilities; 0 where a class was no candidate for the example, so that rows sum to 1.
-        similarity: [K, K] mean cosine between the clouds of class i and the prompt of class j; NaN where class i is empty.
+        similarity: [K, K] mean cosine of the clouds of class i with the prompt of class j; NaN where class i is empty.
         metrics: figures by name: top1, top3, top5, class_accuracy, chance in 0..1, and others.
         protocol: what a reader needs to repeat it: data set, split, count, hash, prompts, seed, checkpoint rule.
     """
@@ -41,22 +41,22 @@ class Evaluation:
     protocol: dict[str, str] = field(default_factory=dict)
 
 
-def top_k_accuracy(scores: Floats, labels: Ints, k: int) -> float:
-    """Share of examples whose right class is among the k best scores; a tie counts against the example.
+def ranks_of_right_class(scores: Floats, labels: Ints) -> Ints:
+    """How many wrong classes score at least as well as the right one; a tie counts against the example.
 
     Args:
-        scores: [n, K].
+        scores: [n, K], higher is better; -inf for classes that are no candidates.
         labels: [n].
-        k: at least 1; above K it is always 1.
+
+    Returns:
+        [n] in 0..K-1; 0 is right at top-1.
     """
     right = scores[np.arange(len(labels)), labels][:, None]
-    others_not_worse = (scores >= right).sum(axis=1) - 1
-    return float((others_not_worse < k).mean()) if len(labels) else float("nan")
+    return (scores >= right).sum(axis=1) - 1
 
 
-def class_accuracy(scores: Floats, labels: Ints) -> float:
-    """Mean over the classes that have examples of their top-1 accuracy."""
-    hits = scores.argmax(axis=1) == labels
+def class_accuracy(hits: NDArray[np.bool_], labels: Ints) -> float:
+    """Mean over the classes that have examples of their share of hits [n]."""
     return float(np.mean([hits[labels == c].mean() for c in np.unique(labels)])) if len(labels) else float("nan")
 
 
@@ -65,3 +65,32 @@ def confusion_matrix(predictions: Ints, labels: Ints, num_classes: int) -> Ints:
     matrix = np.zeros((num_classes, num_classes), dtype=np.int64)
     np.add.at(matrix, (labels, predictions), 1)
     return matrix
+
+
+def bootstrap_interval(hits: NDArray[np.bool_], *, samples: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the mean of hits [n]; (nan, nan) for n = 0."""
+    if not len(hits):
+        return float("nan"), float("nan")
+    # The count of hits in a resample of n is binomial: the same as drawing n of n with repeats, without the indices.
+    counts = np.random.default_rng(seed).binomial(len(hits), hits.mean(), size=samples)
+    low, high = np.percentile(counts / len(hits), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def classification_metrics(scores: Floats, labels: Ints, num_candidates: Ints) -> dict[str, float]:
+    """The usual figures of a classification, each in 0..1.
+
+    Args:
+        scores: [n, K], higher is better.
+        labels: [n].
+        num_candidates: [n] classes that each example was compared with, for the chance level.
+
+    Returns:
+        top1, top3, top5, class_accuracy, chance, top1_low, top1_high (95 % interval).
+    """
+    ranks = ranks_of_right_class(scores, labels)
+    low, high = bootstrap_interval(ranks == 0)
+    top = {f"top{k}": float((ranks < k).mean()) if len(ranks) else float("nan") for k in (1, 3, 5)}
+    chance = float((1 / num_candidates).mean()) if len(labels) else float("nan")
+    accuracy = class_accuracy(ranks == 0, labels)
+    return {**top, "class_accuracy": accuracy, "chance": chance, "top1_low": low, "top1_high": high}

@@ -1,0 +1,345 @@
+"""The data set on disk and how training reads it.
+
+A folder holds `dataset.json` (the card) and one `SPLIT.parquet` a split with the columns id (string), points (flat
+float32 list of N*C), label (int32) and captions (list of strings). See docs/data_format.md.
+
+Shapes: B clouds in a batch, N points a cloud, C channels, D width of the text transformer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pc_align.batch import PointTextBatch
+from pc_align.config import AugmentConfig, CloudFormat
+from pc_align.data import transforms
+from pc_align.errors import DatasetError
+
+CARD_NAME = "dataset.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Example:
+    """One shape: points [N, C] float32, the index of its class (-1 without one), its captions (at least one)."""
+
+    id: str
+    points: NDArray[np.float32]
+    label: int
+    captions: list[str]
+
+
+@dataclass(frozen=True)
+class SplitInfo:
+    """What a split is for.
+
+    Attributes:
+        class_names: names or whole sentences that labels index.
+        description: one sentence on what the split measures.
+        groups: group of each class; the candidates of an example are the classes of its own group. None: all classes.
+        templates: prompt templates of this split; None: the model's own.
+    """
+
+    class_names: list[str]
+    description: str
+    groups: list[int] | None = None
+    templates: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class SplitCard(SplitInfo):
+    """A split as written: its count, the hash of its content (ids, labels, points, captions) and of its file."""
+
+    count: int = 0
+    content_sha256: str = ""
+    file_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """What the folder holds and where it is from."""
+
+    name: str
+    source: str
+    licence: str
+    command: str
+    format: CloudFormat
+    splits: dict[str, SplitCard] = field(default_factory=dict)
+    version: int = FORMAT_VERSION
+
+
+def write_dataset(
+    folder: str | Path, card: DatasetCard, splits: Mapping[str, tuple[SplitInfo, Iterable[Example]]]
+) -> DatasetCard:
+    """Write all splits and the card, completely or not at all: the folder appears under its name at the end.
+
+    Args:
+        folder: to be made; an existing data set there is replaced.
+        card: without splits.
+        splits: for each split what it is for and its examples.
+
+    Returns:
+        The card with counts and hashes.
+
+    Raises:
+        DatasetError: the folder exists and is no data set, or a cloud is not finite or not of the card's shape.
+    """
+    folder = Path(folder)
+    if folder.exists() and any(folder.iterdir()) and not (folder / CARD_NAME).exists():
+        raise DatasetError(f"{folder}: exists and is no prepared data set; choose another --out or remove it")
+    temporary = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    cards = {
+        name: _write_split(temporary / f"{name}.parquet", info, examples, card.format)
+        for name, (info, examples) in splits.items()
+    }
+    card = DatasetCard(**{**vars(card), "splits": cards})
+    (temporary / CARD_NAME).write_text(json.dumps(asdict(card), indent=1, ensure_ascii=False), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.replace(folder)
+    return card
+
+
+def _write_split(path: Path, info: SplitInfo, examples: Iterable[Example], form: CloudFormat) -> SplitCard:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    numbers = form.num_points * form.num_channels
+    # Fixed-size lists read many times faster than nested lists; page checksums let a reader refuse flipped bits.
+    schema = pa.schema(
+        {
+            "id": pa.string(),
+            "points": pa.list_(pa.float32(), numbers),
+            "label": pa.int32(),
+            "captions": pa.list_(pa.string()),
+        }
+    )
+    content, count = hashlib.sha256(), 0
+    with pq.ParquetWriter(path, schema, write_page_checksum=True, compression="zstd") as writer:
+        for rows in _chunks(examples, 512):
+            for row in rows:
+                _check_example(row, form, len(info.class_names))
+                content.update(row.id.encode() + b"\0" + row.label.to_bytes(4, "little", signed=True))
+                content.update(np.ascontiguousarray(row.points, dtype="<f4").tobytes())
+                content.update("\0".join(row.captions).encode())
+            flat = pa.array(np.concatenate([row.points.ravel() for row in rows]), type=pa.float32())
+            columns = [
+                pa.array([row.id for row in rows]),
+                pa.FixedSizeListArray.from_arrays(flat, numbers),
+                pa.array([row.label for row in rows], type=pa.int32()),
+                pa.array([row.captions for row in rows], type=pa.list_(pa.string())),
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+            count += len(rows)
+    return SplitCard(**vars(info), count=count, content_sha256=content.hexdigest(), file_sha256=_file_sha256(path))
+
+
+def _check_example(row: Example, form: CloudFormat, num_classes: int) -> None:
+    if row.points.shape != (form.num_points, form.num_channels):
+        expected = (form.num_points, form.num_channels)
+        raise DatasetError(f"{row.id}: a cloud of shape {row.points.shape}, where the data set has {expected}")
+    if not np.isfinite(row.points).all():
+        raise DatasetError(f"{row.id}: the cloud holds NaN or infinite numbers")
+    if not -1 <= row.label < num_classes or not row.captions:
+        raise DatasetError(f"{row.id}: label {row.label} of {num_classes} classes, {len(row.captions)} captions")
+
+
+def _chunks(items: Iterable[Example], size: int) -> Iterator[list[Example]]:
+    chunk: list[Example] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_card(folder: str | Path) -> DatasetCard:
+    """The card of a prepared data set.
+
+    Raises:
+        DatasetError: no card, or one that this version cannot read.
+    """
+    path = Path(folder) / CARD_NAME
+    if not path.is_file():
+        raise DatasetError(f"{folder}: no {CARD_NAME} there; make the data set with `pc-align prepare`")
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw["version"] != FORMAT_VERSION:
+            raise DatasetError(f"{path}: format version {raw['version']}, this program reads {FORMAT_VERSION}")
+        form = CloudFormat(**{**raw["format"], "channels": tuple(raw["format"]["channels"])})
+        splits = {name: SplitCard(**split) for name, split in raw["splits"].items()}
+        return DatasetCard(**{**raw, "format": form, "splits": splits})
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{path}: not a readable card ({error}); prepare the data set again") from None
+
+
+class PointTextDataset(torch.utils.data.Dataset[dict[str, Any]]):
+    """One split: clouds with captions, memory-mapped.
+
+    An item is asked for by (epoch, index): points, caption and augmentation depend on (seed, epoch, index) alone, so
+    they are the same for any number of ranks and workers.
+
+    Args:
+        folder: made by `pc-align prepare`.
+        split: name of the split.
+        num_points: points drawn from each cloud; None gives all, in stored order.
+        augment: random changes; None for none.
+        seed: of all random choices.
+
+    Raises:
+        DatasetError: no such folder or split, or a file that is not as its card says.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        split: str,
+        *,
+        num_points: int | None = None,
+        augment: AugmentConfig | None = None,
+        seed: int = 0,
+    ) -> None:
+        import datasets
+
+        folder = Path(folder)
+        self.card = read_card(folder)
+        if split not in self.card.splits:
+            raise DatasetError(f"{folder}: no split {split!r}; it has {', '.join(self.card.splits)}")
+        self.info, self.split = self.card.splits[split], split
+        path = folder / f"{split}.parquet"
+        if not path.is_file() or _file_sha256(path) != self.info.file_sha256:
+            raise DatasetError(f"{path}: missing or not as {CARD_NAME} says; prepare the data set again")
+        datasets.disable_progress_bars()
+        # The row table is memory-mapped Arrow, shared by all ranks and workers on a machine.
+        self.rows = datasets.Dataset.from_parquet(str(path)).with_format("numpy")
+        self.captions, self.caption_ids = _index_captions(self.rows.with_format("arrow")[:]["captions"])
+        self.labels = np.asarray(self.rows["label"][:], dtype=np.int64)
+        self.num_points, self.augment, self.seed = num_points, augment, seed
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def cloud(self, index: int) -> NDArray[np.float32]:
+        """The stored cloud, [N, C]."""
+        return self.rows[index]["points"].reshape(-1, self.card.format.num_channels)
+
+    def ids(self) -> list[str]:
+        """Ids of all examples, in order."""
+        return list(self.rows["id"][:])
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        rng = np.random.default_rng((self.seed, epoch, index))
+        points = self.cloud(index)
+        if self.num_points is not None:
+            points = transforms.choose_points(points, self.num_points, rng)
+        if self.augment is not None:
+            points = augment_cloud(points, self.augment, rng, self.card.format)
+        caption_id = rng.choice(self.caption_ids[index])
+        return {"points": points, "caption_id": caption_id, "label": self.labels[index]}
+
+
+def _index_captions(column: Any) -> tuple[list[str], list[NDArray[np.int64]]]:
+    """Distinct captions, and for each example the positions of its captions among them."""
+    encoded = column.combine_chunks() if hasattr(column, "combine_chunks") else column
+    values = encoded.flatten().dictionary_encode()
+    ids = values.indices.to_numpy().astype(np.int64)
+    sizes = encoded.value_lengths().to_numpy()
+    return values.dictionary.to_pylist(), np.split(ids, np.cumsum(sizes)[:-1])
+
+
+def augment_cloud(
+    points: NDArray[np.float32], augment: AugmentConfig, rng: np.random.Generator, form: CloudFormat
+) -> NDArray[np.float32]:
+    """The cloud after the random changes of the config, in the field's usual order: drop, scale, shift, tilt, turn."""
+    if augment.drop:
+        points = transforms.drop_points(points, augment.drop, rng)
+    if augment.scale != 1:
+        points = transforms.scale(points, 1 / augment.scale, augment.scale, rng)
+    if augment.shift:
+        points = transforms.shift(points, augment.shift, rng)
+    if augment.tilt:
+        points = transforms.tilt(points, augment.tilt, 3 * augment.tilt, rng)
+    if augment.turn_degrees:
+        points = transforms.turn(points, augment.turn_degrees, rng, form.up_axis)
+    if augment.jitter:
+        points = transforms.jitter(points, augment.jitter, rng)
+    return points
+
+
+class Collate:
+    """Examples -> PointTextBatch, with the cached embedding of each example's caption.
+
+    Args:
+        text_features: [number of distinct captions, D], row i for caption id i.
+        same_caption: "text" or "class", when two captions get the same id in the batch.
+    """
+
+    def __init__(self, text_features: Tensor, same_caption: str = "text") -> None:
+        self.text_features, self.same_caption = text_features, same_caption
+
+    def __call__(self, examples: list[dict[str, Any]]) -> PointTextBatch:
+        caption_ids = torch.tensor([int(example["caption_id"]) for example in examples], dtype=torch.int64)
+        labels = torch.tensor([int(example["label"]) for example in examples], dtype=torch.int64)
+        # Shapes without a class (-1) are the same only where their texts are; below -1 no class can be meant.
+        by_class = torch.where(labels >= 0, labels, -2 - caption_ids)
+        return PointTextBatch(
+            points=torch.from_numpy(np.stack([example["points"] for example in examples])),
+            text_features=self.text_features[caption_ids],
+            caption_ids=by_class if self.same_caption == "class" else caption_ids,
+            labels=labels,
+        )
+
+
+class RankBatchSampler(torch.utils.data.Sampler[list[tuple[int, int]]]):
+    """This rank's share of every global batch, as (epoch, index) pairs. The last incomplete batch is dropped.
+
+    The union over ranks of batch i is the same for any number of ranks. Dropping the rest keeps every rank at the same
+    number of rows, at least one; a repeated row would be a false negative.
+
+    Args:
+        length: examples in the data set.
+        batch_size: global batch, rows of all ranks together.
+        rank, world_size: this process and their number.
+        seed: of the order.
+
+    Raises:
+        DatasetError: the batch does not divide by the ranks, or is larger than the data set.
+    """
+
+    def __init__(self, length: int, batch_size: int, *, rank: int, world_size: int, seed: int) -> None:
+        if batch_size % world_size:
+            raise DatasetError(f"train.batch_size {batch_size} does not divide by {world_size} ranks")
+        if batch_size > length:
+            raise DatasetError(f"train.batch_size {batch_size} is larger than the training split of {length} shapes")
+        self.length, self.batch_size, self.seed, self.epoch = length, batch_size, seed, 0
+        rows = batch_size // world_size
+        self.share = slice(rank * rows, (rank + 1) * rows)
+
+    def __len__(self) -> int:
+        return self.length // self.batch_size
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
+        for batch in range(len(self)):
+            rows = order[batch * self.batch_size : (batch + 1) * self.batch_size][self.share]
+            yield [(self.epoch, int(index)) for index in rows]

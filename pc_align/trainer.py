@@ -1,0 +1,289 @@
+"""The training loop under accelerate: load, forward, backward, clip, step, log, evaluate, save; no hooks.
+
+Rank 0 prints, logs and saves; every rank computes its share of each global batch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from pc_align.alignment import Alignment
+from pc_align.build import build_alignment, build_optimizer
+from pc_align.config import Config, save_config
+from pc_align.data.dataset import Collate, PointTextDataset, RankBatchSampler, read_card
+from pc_align.distributed import broadcast_buffers
+from pc_align.errors import ConfigError, DatasetError, DistributedError
+from pc_align.memory import reuse_freed_memory
+from pc_align.model import PointTextModel
+from pc_align.zeroshot import evaluate
+
+
+def train(config: Config) -> Path:
+    """Run a training and return its folder, with the checkpoints `last` and `best` in it.
+
+    `best` has the highest top-1 on the validation split; the test split is never looked at.
+
+    Raises:
+        PcAlignError: settings, data or the number of ranks are not as they must be.
+    """
+    settings = config.train
+    accelerator = _start(config)
+    run = _prepare_run_folder(config, accelerator)
+    set_seed(settings.seed)
+    alignment, loader, validation = _build(config, accelerator)
+    sampler = loader.batch_sampler
+    optimizer = build_optimizer(alignment, settings)
+    alignment, optimizer = accelerator.prepare(alignment, optimizer)
+    model: PointTextModel = accelerator.unwrap_model(alignment).model
+    log = _Log(run, accelerator, total_steps=settings.epochs * len(loader))
+    step, best = 0, -math.inf
+    for epoch in range(settings.epochs):
+        sampler.epoch = epoch
+        alignment.train()
+        for batch in loader:
+            batch = batch.to(accelerator.device)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, log.total_steps, settings.lr, settings.warmup)
+            loss, terms = alignment(batch)
+            accelerator.backward(loss)
+            grad_norm = accelerator.clip_grad_norm_(alignment.parameters(), settings.grad_clip or math.inf)
+            optimizer.step()
+            optimizer.zero_grad()
+            model.clamp_logit_scale()
+            step += 1
+            log.clouds += len(batch) * accelerator.num_processes
+            if step % settings.log_every == 0 or step == log.total_steps:
+                scale = model.logit_scale.detach()
+                log.step(step, step / len(loader), loss, terms, grad_norm, scale, optimizer.param_groups[0]["lr"])
+        broadcast_buffers(model)
+        figures = _validate(model, validation, config.data.num_points) if validation else {}
+        log.epoch(step, epoch + 1, figures)
+        best = _save(model, run, config, accelerator, step, epoch + 1, figures, best)
+    log.close(step, best)
+    accelerator.end_training()
+    return run
+
+
+def learning_rate(step: int, total_steps: int, peak: float, warmup: float) -> float:
+    """Linear rise from 0 over the share `warmup` of all steps, then a cosine that ends at 0 after the last step."""
+    rising = warmup * total_steps
+    if step < rising:
+        return peak * (step + 1) / (rising + 1)
+    progress = (step - rising) / max(1.0, total_steps - rising)
+    return peak * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def requested_processes() -> int | None:
+    """The number of processes that `accelerate launch` was asked for, read from its command line; None without one.
+
+    Some of its options start a single process without a word; a run that silently is another run is worth an error.
+    """
+    for parent in psutil.Process().parents()[:3]:
+        try:
+            arguments = parent.cmdline()
+        except psutil.Error:
+            return None
+        if not any(Path(argument).name.startswith("accelerate") for argument in arguments[:3]):
+            continue
+        for i, argument in enumerate(arguments):
+            name, _, value = argument.partition("=")
+            if name in ("--num_processes", "--num-processes"):
+                value = value or (arguments[i + 1] if i + 1 < len(arguments) else "")
+                return int(value) if value.isdigit() else None
+    return None
+
+
+def _start(config: Config) -> Accelerator:
+    settings = config.train
+    if settings.reuse_memory:
+        reuse_freed_memory()
+    precision = "no" if settings.precision == "fp32" else settings.precision
+    accelerator = Accelerator(
+        cpu=settings.cpu, mixed_precision=precision, log_with="tensorboard", project_dir=config.run_dir
+    )
+    asked = settings.world_size or requested_processes()
+    if asked is not None and asked != accelerator.num_processes:
+        raise DistributedError(
+            f"asked for {asked} processes, but {accelerator.num_processes} started; on a CPU use "
+            f"`torchrun --nproc_per_node {asked} scripts/train.py ...` or `accelerate launch --multi_gpu`"
+        )
+    accelerator.print(
+        f"world size {accelerator.num_processes}, device {accelerator.device.type}, precision {settings.precision}, "
+        f"{torch.get_num_threads()} threads a process"
+    )
+    return accelerator
+
+
+def _prepare_run_folder(config: Config, accelerator: Accelerator) -> Path:
+    run = Path(config.run_dir)
+    taken = (run / "config.yaml").exists()
+    # Every rank looks before rank 0 writes, so that all agree.
+    accelerator.wait_for_everyone()
+    if taken and not config.train.overwrite:
+        raise ConfigError(f"{run}: holds a run already; choose another --run_dir or pass --train.overwrite true")
+    if accelerator.is_main_process:
+        try:
+            for name in ("last", "best", "logs", "evaluation"):
+                shutil.rmtree(run / name, ignore_errors=True)
+            (run / "summary.json").unlink(missing_ok=True)
+            run.mkdir(parents=True, exist_ok=True)
+            (run / "metrics.jsonl").write_text("", encoding="utf-8")
+            save_config(config, run / "config.yaml")
+        except OSError as error:
+            raise ConfigError(f"{run}: cannot be written ({error.strerror})") from None
+    accelerator.wait_for_everyone()
+    return run
+
+
+def _build(config: Config, accelerator: Accelerator) -> tuple[Alignment, DataLoader[Any], PointTextDataset | None]:
+    data, settings = config.data, config.train
+    card = read_card(data.path)
+    if "train" not in card.splits:
+        raise DatasetError(f"{data.path}: no split 'train'; it has {', '.join(card.splits)}")
+    # One process of a machine converts the files and embeds the captions; the others then find both cached.
+    with accelerator.local_main_process_first():
+        train_set = PointTextDataset(
+            data.path, "train", num_points=data.num_points, augment=data.augment, seed=settings.seed
+        )
+        validation = PointTextDataset(data.path, "validation") if "validation" in card.splits else None
+        alignment = build_alignment(config, card.format)
+        text_features = _embed_captions(alignment.model, train_set.captions, accelerator)
+    sampler = RankBatchSampler(
+        len(train_set),
+        settings.batch_size,
+        rank=accelerator.process_index,
+        world_size=accelerator.num_processes,
+        seed=settings.seed,
+    )
+    loader = DataLoader(
+        train_set,
+        batch_sampler=sampler,  # type: ignore[arg-type]
+        collate_fn=Collate(text_features, data.same_caption),
+        num_workers=data.num_workers,
+        persistent_workers=data.num_workers > 0,
+        pin_memory=accelerator.device.type == "cuda",
+    )
+    trainable = sum(p.numel() for p in alignment.parameters() if p.requires_grad)
+    accelerator.print(
+        f"{card.name}: {len(train_set)} training shapes, {len(validation) if validation else 0} for validation, "
+        f"{len(train_set.captions)} distinct captions; {trainable:,} trainable parameters"
+    )
+    return alignment, loader, validation
+
+
+def _embed_captions(model: PointTextModel, captions: list[str], accelerator: Accelerator) -> Tensor:
+    missing = model.text.count_missing(captions)
+    with tqdm(
+        total=missing, desc="embedding captions", unit="text", disable=not (missing and accelerator.is_main_process)
+    ) as bar:
+        return model.text.encode(captions, progress=bar.update)
+
+
+def _validate(model: PointTextModel, validation: PointTextDataset, num_points: int) -> dict[str, float]:
+    figures = evaluate(model, validation, num_points=num_points).metrics
+    return {f"validation/{name}": figures[name] for name in ("top1", "top5", "class_accuracy")}
+
+
+def _save(
+    model: PointTextModel,
+    run: Path,
+    config: Config,
+    accelerator: Accelerator,
+    step: int,
+    epoch: int,
+    figures: dict[str, float],
+    best: float,
+) -> float:
+    """Write `last`, and `best` where validation improved (or without validation); returns the best figure so far."""
+    card = read_card(config.data.path)
+    figure = figures.get("validation/top1", math.inf)
+    model.notes = {
+        "data_set": card.name,
+        "train_sha256": card.splits["train"].content_sha256,
+        "seed": config.train.seed,
+        "step": step,
+        "epoch": epoch,
+        "figures": figures,
+        "checkpoint_rule": "best top-1 on the validation split" if figures else "last epoch",
+    }
+    if accelerator.is_main_process:
+        model.save_pretrained(run / "last")
+        if figure > best or not figures:
+            model.save_pretrained(run / "best")
+    accelerator.wait_for_everyone()
+    return max(best, figure) if figures else best
+
+
+class _Log:
+    """Progress bar, metrics.jsonl and tensorboard, on rank 0."""
+
+    def __init__(self, run: Path, accelerator: Accelerator, total_steps: int) -> None:
+        self.total_steps, self.clouds = total_steps, 0
+        self._accelerator = accelerator
+        self._path = run / "metrics.jsonl"
+        self._bar = tqdm(total=total_steps, desc="training", unit="step", disable=not accelerator.is_main_process)
+        self._since = self._started = time.perf_counter()
+        self._clouds_before = 0
+        accelerator.init_trackers("logs")
+
+    def step(
+        self,
+        step: int,
+        epoch: float,
+        loss: Tensor,
+        terms: dict[str, Tensor],
+        grad_norm: Tensor,
+        scale: Tensor,
+        lr: float,
+    ) -> None:
+        """One row for a training step. All ranks call it: the loss of the global batch is the mean over ranks."""
+        names = ["loss", *terms]
+        values = self._accelerator.reduce(torch.stack([loss.detach(), *terms.values()]), "mean").tolist()
+        rate = (self.clouds - self._clouds_before) / (time.perf_counter() - self._since)
+        self._since, self._clouds_before = time.perf_counter(), self.clouds
+        row = {**dict(zip(names, values, strict=True)), "lr": lr, "logit_scale": scale.item()}
+        row |= {"grad_norm": float(grad_norm), "clouds_per_second": rate}
+        self._write({"step": step, "epoch": epoch, **row})
+        self._bar.update(step - self._bar.n)
+        self._bar.set_postfix(
+            {"loss": f"{row['loss']:.3f}", "scale": f"{row['logit_scale']:.1f}", "clouds/s": f"{rate:.0f}"},
+            refresh=False,
+        )
+
+    def epoch(self, step: int, epoch: int, figures: dict[str, float]) -> None:
+        """One row for the evaluation after an epoch."""
+        if figures:
+            self._write({"step": step, "epoch": epoch, **figures})
+            text = ", ".join(f"{name} {value:.1%}" for name, value in figures.items())
+            self._bar.write(f"epoch {epoch}: {text}") if self._accelerator.is_main_process else None
+        self._since, self._clouds_before = time.perf_counter(), self.clouds
+
+    def close(self, step: int, best: float) -> None:
+        """End the progress bar and write summary.json, which says that the run is complete."""
+        self._bar.close()
+        if self._accelerator.is_main_process:
+            seconds = round(time.perf_counter() - self._started, 1)
+            figure = best if math.isfinite(best) else None
+            summary = {"steps": step, "clouds": self.clouds, "seconds": seconds, "best_validation_top1": figure}
+            (self._path.parent / "summary.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+            self._accelerator.print(f"{step} steps, {self.clouds} clouds in {seconds:.0f} s")
+
+    def _write(self, row: dict[str, Any]) -> None:
+        if self._accelerator.is_main_process:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + os.linesep)
+            self._accelerator.log({name: value for name, value in row.items() if name != "step"}, step=row["step"])
