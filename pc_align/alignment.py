@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from pc_align.batch import Embeddings, PointTextBatch
+from pc_align.distributed import row_counts, share_of_mean
 from pc_align.model import PointTextModel
-from pc_align.objectives import InfoNCE
+from pc_align.objectives import InfoNCE, SigmoidLoss
 
 # PointNet's paper weights its orthogonality term so.
 REGULARIZATION_WEIGHT = 1e-3
@@ -31,14 +33,24 @@ class Alignment(nn.Module):
         self.objectives = nn.ModuleDict({name: objective for name, (_, objective) in objectives.items()})
         self.weights = {name: weight for name, (weight, _) in objectives.items()}
 
-    def forward(self, batch: PointTextBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss and its terms, unweighted and detached, by name."""
-        return self.losses(self.embed(batch), batch)
+    def forward(
+        self, batch: PointTextBatch, *, embed_only: bool = False
+    ) -> tuple[Tensor, dict[str, Tensor]] | Embeddings:
+        """Loss and its terms, unweighted and detached, by name; or only the embeddings, for gradient caching.
+
+        Embeddings made here are tied to every parameter of the objectives, so that DDP waits for those too and reduces
+        the gradients that they have from the loss.
+        """
+        embeddings = self.embed(batch)
+        if not embed_only:
+            return self.losses(embeddings, batch)
+        tie = [0.0 * parameter.sum() for parameter in self.objectives.parameters() if parameter.requires_grad]
+        return replace(embeddings, logit_scale=embeddings.logit_scale + sum(tie)) if tie else embeddings
 
     def embed(self, batch: PointTextBatch) -> Embeddings:
         """The batch in the shared space."""
         embeddings: Embeddings = self.model(batch.points, batch.text_features)
-        return embeddings
+        return replace(embeddings, regularization=getattr(self.model.encoder, "regularization", None))
 
     def losses(self, embeddings: Embeddings, batch: PointTextBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Weighted sum of all objectives, and each one's value, unweighted and detached, by name."""
@@ -48,10 +60,12 @@ class Alignment(nn.Module):
             value = apply_objective(objective, embeddings, batch)
             total = total + self.weights[name] * value
             terms[name] = value.detach()
-        regularization = getattr(self.model.encoder, "regularization", None)
-        if regularization is not None:
-            total = total + REGULARIZATION_WEIGHT * regularization
-            terms["regularization"] = regularization.detach()
+        if embeddings.regularization is not None:
+            # A mean over this rank's clouds; ranks with more clouds count more in the global batch.
+            rows = len(batch)
+            value = share_of_mean(embeddings.regularization * rows, row_counts(rows))
+            total = total + REGULARIZATION_WEIGHT * value
+            terms["regularization"] = value.detach()
         return total, terms
 
 
@@ -59,5 +73,12 @@ def apply_objective(objective: nn.Module, embeddings: Embeddings, batch: PointTe
     """Call an objective with what its kind takes."""
     if isinstance(objective, InfoNCE):
         loss: Tensor = objective(embeddings.points, embeddings.texts, embeddings.logit_scale, batch.caption_ids)
+        return loss
+    if isinstance(objective, SigmoidLoss):
+        if embeddings.logit_bias is None:
+            raise ValueError("SigmoidLoss needs a model with a logit bias")
+        loss = objective(
+            embeddings.points, embeddings.texts, embeddings.logit_scale, embeddings.logit_bias, batch.caption_ids
+        )
         return loss
     raise TypeError(f"no rule for calling {type(objective).__name__}")

@@ -43,8 +43,12 @@ class Embeddings:
         points: [B, E] projected point features, not normalised.
         texts: [B, E] projected text features, not normalised.
         logit_scale: scalar multiplier of the cosines (already exponentiated), in 1..100.
+        logit_bias: scalar that the sigmoid loss adds to its logits; None in a model without one.
+        regularization: scalar cost of the encoder itself, a mean over these B clouds; None without one.
     """
 
     points: Tensor
     texts: Tensor
     logit_scale: Tensor
+    logit_bias: Tensor | None = None
+    regularization: Tensor | None = None

@@ -1,8 +1,8 @@
 """Ranks and collectives. In one process every function is the identity, so the same line runs everywhere.
 
 Every collective here runs in process groups of its own with a timeout (`set_timeout`): a rank that never comes is a
-`DistributedError` on the ranks that wait, never a hang. Bookkeeping has another group than the rows, so that ranks which
-call objectives an unequal number of times meet a timeout, not the bytes of another operation.
+`DistributedError` on the ranks that wait, never a hang. Bookkeeping has another group than the rows, so that ranks
+which call objectives an unequal number of times meet a timeout, not the bytes of another operation.
 
 Shapes: n_r = rows on this rank, N = rows on all ranks together, W = number of ranks.
 """
@@ -134,7 +134,7 @@ def _exchange_records(call: str, record: dict[str, Any]) -> list[dict[str, Any]]
     group = _own_groups(call).records
     with _patience(call):
         _gather_into(everyone, mine, group=group)
-    return [json.loads(bytes(part.tolist())) for part in everyone.view(world_size(), -1)]
+    return [json.loads(part.numpy().tobytes()) for part in everyone.chunk(world_size())]
 
 
 def _compare(name: str, values: list[Any]) -> None:
@@ -155,14 +155,23 @@ def row_counts(rows: int, device: torch.device | str = "cpu") -> list[int]:
     return agree("row_counts", rows)
 
 
+def mean_weight(counts: list[int]) -> float:
+    """W / N: a rank that returns this times its own sum makes the mean over ranks the mean over all N rows.
+
+    Args:
+        counts: rows of every rank; 0 rows in all count as 1.
+    """
+    return len(counts) / max(sum(counts), 1)
+
+
 def share_of_mean(own_sum: Tensor, counts: list[int]) -> Tensor:
-    """What a rank returns so that the mean over ranks is the mean over all N rows: W / N times its own sum.
+    """What a rank returns of a mean over the rows of all ranks; see `mean_weight`.
 
     Args:
         own_sum: scalar, the sum over this rank's rows; a zero tied to the inputs on a rank without rows.
-        counts: rows of every rank; all 0 gives 0.
+        counts: rows of every rank.
     """
-    return own_sum * (len(counts) / max(sum(counts), 1))
+    return own_sum * mean_weight(counts)
 
 
 def all_reduce_sum(x: Tensor) -> Tensor:
@@ -230,7 +239,7 @@ class _AllGatherWithGrad(torch.autograd.Function):
         return all_gather_rows(x, counts)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         # Every rank used every row: a row's gradient is the sum of what all ranks have for it. It is not divided
         # by W; dividing is what loses half of the loss in well-known code (see docs/distributed.md).
         return rows_for_owner(grad, ctx.counts).sum(dim=0), None

@@ -43,10 +43,9 @@ class DistributedError(PcAlignError):
     """Ranks that disagree: another world size than asked for, or inputs that differ where they must not."""
 
 
-<<<<<<< HEAD
 class RankInputError(DistributedError, ValueError):
     """Bad input on one rank, raised on all of them before any rows moved; the message names the rank."""
-=======
+
+
 class LabelError(PcAlignError, ValueError):
     """Class labels for zero-shot classification that are empty or named twice."""
->>>>>>> main

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pc_align.distributed import all_gather_rows, rows_for_owner
+from pc_align.distributed import all_gather_rows, mean_weight
+from pc_align.distributed import rows_for_owner as _way_back
 from pc_align.objectives._pairs import Pairs, rows_per_stripe, stripes, through_normalisation
 
 Duplicates = Literal["ignore", "mask", "positive"]
@@ -178,7 +179,7 @@ def _over_ranks(pairs: Pairs, lse: _OnlineLse, positive: _OnlineLse | None, mean
     """Statistics of all N columns from every rank's part: two collectives of a few numbers a column."""
     online = [lse] if positive is None else [lse, positive]
     parts = [x for one in online for x in (one.shift, one.total)] + ([] if mean is None else list(mean.unbind(dim=1)))
-    received = rows_for_owner(torch.stack(parts, dim=1), pairs.counts)  # [W, n, parts]
+    received = _way_back(torch.stack(parts, dim=1), pairs.counts)  # [W, n, parts]
     merged = []
     for first in range(0, 2 * len(online), 2):
         shifts, totals = received[..., first], received[..., first + 1]
@@ -251,8 +252,7 @@ def backward_pass(
             grad_scale -= margin * _margin_sum(stripes_, rows, grad, same)
         through_normalisation(out, unit, pairs.point_inverse[rows], factor * pairs.scale)
     if grad_texts is not None:
-        received = rows_for_owner(grad_texts, pairs.counts)
-        grad_texts = received[0] if received.shape[0] == 1 else received.sum(dim=0)
+        grad_texts = _way_back(grad_texts, pairs.counts).sum(dim=0) if len(pairs.counts) > 1 else grad_texts
         own = stripes_.texts[pairs.offset : pairs.offset + n]
         for rows in stripes(n, stripes_.height):
             through_normalisation(grad_texts[rows], own[rows], pairs.text_inverse[rows], factor * pairs.scale)
@@ -266,13 +266,13 @@ class TiledInfoNCE(torch.autograd.Function):
     def forward(ctx: Any, points: Tensor, texts: Tensor, logit_scale: Tensor, stripes_: Stripes) -> Tensor:
         terms, *sums, kept = forward_pass(stripes_)
         ctx.stripes, ctx.sums = stripes_, sums
-        ctx.share = len(stripes_.pairs.counts) / max(2 * stripes_.pairs.total, 1)
+        ctx.share = mean_weight(stripes_.pairs.counts) / 2
         ctx.save_for_backward(points, texts, logit_scale, *([] if kept is None else [kept]))
         return terms.sum() * ctx.share
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         points, texts, logit_scale, *kept = ctx.saved_tensors
         # The stripes must come out as they did in the forward pass, or the probabilities do not sum to one.
         with torch.autocast(points.device.type, enabled=False):

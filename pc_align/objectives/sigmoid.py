@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from pc_align.distributed import all_gather_rows, rows_for_owner
+from pc_align.distributed import all_gather_rows, mean_weight, rows_for_owner
 from pc_align.objectives._pairs import Pairs, check_pairs, rows_per_stripe, stripes, through_normalisation
 
 _LINEAR_ABOVE = 80.0  # softplus(x) = x above it: exp(80) still fits float32, and log1p(exp(-80)) is 0 in float64
@@ -111,7 +111,7 @@ class _TiledSigmoid(torch.autograd.Function):
     ) -> Tensor:
         own = pairs.unit_texts()
         everyone = all_gather_rows(own, pairs.counts)
-        n, share = points.shape[0], len(pairs.counts) / max(pairs.total, 1)
+        n, share = points.shape[0], mean_weight(pairs.counts)
         height = min(rows_per_stripe(n, pairs.total, chunk_size), max(n, 1))
         tile = everyone.new_empty((height, pairs.total))
         loss, grad_bias, grad_scale = (everyone.new_zeros(()) for _ in range(3))
@@ -136,7 +136,7 @@ class _TiledSigmoid(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         saved = zip(ctx.saved_tensors, ctx.likes, strict=True)
         grads = [(grad * grad_output).to(dtype).reshape(shape) for grad, (dtype, shape) in saved]
         return (*grads, None, None, None, None)

@@ -1,0 +1,44 @@
+"""A script for tests: starts two ranks through accelerate and trains one step on each; prints what rank 0 saw."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator, debug_launcher
+from accelerate.utils import DistributedDataParallelKwargs
+
+sys.path.insert(0, str(Path(__file__).parent / "objectives"))
+from test_across_ranks import Tiny, _global_batch
+
+from pc_align.distributed import all_reduce_sum, set_timeout
+
+COUNTS = [5, 2]
+
+
+def train_one_step() -> None:
+    """Prepared model, accelerator.backward: the difference between its gradients and those of one process."""
+    torch.set_num_threads(1)
+    accelerator = Accelerator(cpu=True, kwargs_handlers=[DistributedDataParallelKwargs()])
+    set_timeout(20)
+    rank = accelerator.process_index
+    whole = _global_batch(sum(COUNTS), seed=3)
+    start = sum(COUNTS[:rank])
+    own = {name: value[start : start + COUNTS[rank]] for name, value in whole.items()}
+    prepared, alone = accelerator.prepare(Tiny()), Tiny()
+    loss = prepared("info_nce", own, {})
+    accelerator.backward(loss)
+    wanted = alone("info_nce", whole, {}, reference=True)
+    wanted.backward()
+    pairs = zip(accelerator.unwrap_model(prepared).parameters(), alone.parameters(), strict=True)
+    worst = max(float((one.grad - other.grad).abs().max()) for one, other in pairs)
+    mean = all_reduce_sum(loss) / accelerator.num_processes - wanted.detach()
+    seen = {"ranks": accelerator.num_processes, "loss_error": abs(float(mean)), "gradient_error": worst}
+    if rank == 0:
+        print(json.dumps(seen))
+
+
+if __name__ == "__main__":
+    debug_launcher(train_one_step, num_processes=2)
