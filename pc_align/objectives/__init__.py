@@ -4,8 +4,32 @@ The contract across ranks, the same for all: the mean over ranks of what each ra
 batch, and the gradient after DDP's averaging is the gradient of the global batch.
 """
 
+from pc_align.objectives.angular import AMSoftmax, ArcFace, CosFace, LSoftmax, SphereFace
+from pc_align.objectives.angular_triplet import AngularTripletLoss
+from pc_align.objectives.center import CenterLoss
+from pc_align.objectives.cross_entropy import CrossEntropyHead
 from pc_align.objectives.infonce import InfoNCE
 from pc_align.objectives.nce import NCELoss
+from pc_align.objectives.normalized import COCOLoss, L2Softmax, NormFace, VMFSoftmax
 from pc_align.objectives.sigmoid import SigmoidLoss
+from pc_align.objectives.triplet import TripletLoss, triplet_loss
 
-__all__ = ["InfoNCE", "NCELoss", "SigmoidLoss"]
+__all__ = [
+    "AMSoftmax",
+    "AngularTripletLoss",
+    "ArcFace",
+    "COCOLoss",
+    "CenterLoss",
+    "CosFace",
+    "CrossEntropyHead",
+    "InfoNCE",
+    "L2Softmax",
+    "LSoftmax",
+    "NCELoss",
+    "NormFace",
+    "SigmoidLoss",
+    "SphereFace",
+    "TripletLoss",
+    "VMFSoftmax",
+    "triplet_loss",
+]
