@@ -177,7 +177,7 @@ def mean_over_mined(distances: Tensor, labels: Tensor, counts: list[int], rule: 
     mined = mine(distances, *positives_and_negatives(labels, all_gather_rows(labels, counts), offset), rule)
     # The number of terms in the mean is global: a rank with few of them must not weigh as much as one with many.
     count = all_reduce_sum(mined.count).clamp_min(1)
-    return mined_sum(distances, mined) * (world_size() / count)
+    return mined_sum(distances, mined) * world_size() / count
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
