@@ -121,7 +121,7 @@ def test_updates_equal_one_process_on_all_ranks(counts):
     ranks(len(counts)).run(check_updates, counts)
 
 
-# --- the tests fail where they must: each planted bug has to be noticed ------------------------------------------------
+# --- the tests fail where they must: each planted bug has to be noticed ---
 
 
 def _own_count(x: Tensor) -> Tensor:
