@@ -73,7 +73,7 @@ class _AllGatherWithGrad(torch.autograd.Function):
         return all_gather_rows(x, counts)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         # Every rank used every row: a row's gradient is the sum of what all ranks have for it. It is not divided
         # by W; dividing is what loses half of the loss in well-known code (see docs/distributed.md).
         total = all_reduce_sum(grad.contiguous())
