@@ -169,26 +169,25 @@ def _read(path: Path) -> Mesh:
 
 
 def _read_off(path: Path) -> Mesh:
-    """OFF, also with ModelNet's header glued to the counts ("OFF490 518 0"), comments and blank lines."""
-    lines = [line.split("#", 1)[0] for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
-    tokens = " ".join(lines).split()
-    if not tokens or not tokens[0].upper().startswith("OFF"):
-        raise ValueError(f"an OFF file starts with the word OFF, this one with {' '.join(tokens[:1])!r}")
-    tokens = ([tokens[0][3:]] if len(tokens[0]) > 3 else []) + tokens[1:]
-    num_vertices, num_faces = int(tokens[0]), int(tokens[1])
-    if num_vertices < 0 or num_faces < 0 or 3 * num_vertices + 4 * num_faces > len(tokens):
+    """OFF, also with ModelNet's header glued to the counts ("OFF490 518 0"), comments, blank lines and colours."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    lines = [stripped for line in text.splitlines() if (stripped := line.split("#", 1)[0].strip())]
+    if not lines or not lines[0].upper().startswith("OFF"):
+        raise ValueError(f"an OFF file starts with the word OFF, this one with {' '.join(lines)[:20]!r}")
+    lines[0] = lines[0][3:].strip()
+    lines = lines if lines[0] else lines[1:]
+    num_vertices, num_faces = (int(number) for number in lines[0].split()[:2])
+    if num_vertices < 0 or num_faces < 0 or num_vertices + num_faces > len(lines) - 1:
         raise ValueError(f"its header promises {num_vertices} vertices and {num_faces} faces, more than the file holds")
-    numbers = np.array(tokens[3 : 3 + 3 * num_vertices], dtype=np.float64)
+    vertices = [line.split()[:3] for line in lines[1 : 1 + num_vertices]]
     triangles = []
-    at = 3 + 3 * num_vertices
-    for _ in range(num_faces):
-        corners = int(tokens[at])
-        face = [int(token) for token in tokens[at + 1 : at + 1 + corners]]
-        if len(face) != corners:
-            raise ValueError("it ends in the middle of the faces")
-        triangles += [(face[0], face[i], face[i + 1]) for i in range(1, corners - 1)]
-        at += 1 + corners
-    return Mesh(numbers.reshape(-1, 3), np.array(triangles, dtype=np.int64).reshape(-1, 3))
+    for line in lines[1 + num_vertices : 1 + num_vertices + num_faces]:
+        corners, *numbers = line.split()  # what follows the corners is a colour
+        face = [int(number) for number in numbers[: int(corners)]]
+        if len(face) != int(corners):
+            raise ValueError(f"a face of {corners} corners names only {len(face)}")
+        triangles += [(face[0], face[i], face[i + 1]) for i in range(1, len(face) - 1)]
+    return Mesh(np.array(vertices, dtype=np.float64).reshape(-1, 3), np.array(triangles, dtype=np.int64).reshape(-1, 3))
 
 
 def _read_text(path: Path) -> NDArray[np.float64]:

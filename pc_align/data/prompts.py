@@ -31,7 +31,7 @@ POINT_CLOUD_TEMPLATES = (
 _NO_ARTICLE = frozenset(
     {"stairs", "scissors", "curtains", "glasses", "pants", "trousers", "headphones", "pliers", "tongs"}
 )
-_AN_BY_SOUND = ("hour", "honest", "heir")
+_AN_BY_SOUND = ("hour", "honest", "heir", "xbox", "x-")
 _A_BY_SOUND = ("uni", "use", "eu", "one", "ufo", "uk")
 
 

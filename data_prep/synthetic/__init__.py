@@ -1,0 +1,1 @@
+"""Procedural shapes with truthful captions: the data source that needs no download."""

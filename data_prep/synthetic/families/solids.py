@@ -1,0 +1,321 @@
+"""Plain solids, and solids in stated relations."""
+
+from __future__ import annotations
+
+import math
+
+from data_prep.synthetic.parse import Attributes, Family, Sketch
+
+_SIZES = {"ball": (0.7, 0.7, 0.7), "box": (0.7, 0.7, 0.6), "cylinder": (0.6, 0.6, 0.7), "cone": (0.7, 0.7, 0.7)}
+
+
+def cone(a: Attributes) -> Sketch:
+    """A round base that narrows to a point or to a small flat top."""
+    s, r, high = Sketch(), a["radius"], a["height"]
+    tip = 0.005 if a["tip"] == "pointed" else 0.3 * r
+    z = a["plate"] if a["base"] == "plate" else 0.0
+    s.frustum("body", r, tip, high, (0, 0, z))
+    s.main("{round|circular} solid {narrowing|tapering} {upwards|towards the top}")
+    s.says(
+        "{ending in a sharp point|pointed at the top}"
+        if a["tip"] == "pointed"
+        else "{cut off flat at the top|blunt at the top}"
+    )
+    if a["base"] == "plate":
+        s.box("plate", (2.3 * r, 2.3 * r, z), (0, 0, z / 2))
+        s.on(1, "{square|flat} plate", role="plate")
+    if a["bands"]:
+        for i in range(a["bands"]):
+            t = (i + 1) / (a["bands"] + 1)
+            s.ring("band", r + (tip - r) * t, 0.03, (0, 0, z + high * t))
+        s.has(a["bands"], "{raised|round} band", "{around it|}", role="band")
+    s.overall.extend(["{steep|slender}"] if high > 3 * r else ["{flat|wide}"] if high < 1.4 * r else [])
+    return s
+
+
+def ring(a: Attributes) -> Sketch:
+    """A bent bar closed on itself."""
+    s, tube = Sketch(), a["tube"]
+    turn = {"lying flat": (0.0, 0.0, 0.0), "standing upright": (90.0, 0.0, 0.0), "leaning": (45.0, 0.0, 0.0)}[a["pose"]]
+    if a["section"] == "round":
+        s.ring("loop", 0.5, tube, (0, 0, 0), turn, 360.0, (1, a["oval"]))
+    else:
+        outline = (
+            (0.5 - tube, -tube),
+            (0.5 + tube, -tube),
+            (0.5 + tube, tube),
+            (0.5 - tube, tube),
+            (0.5 - tube, -tube),
+        )
+        s.lathe("loop", outline, (0, 0, 0), turn, (1, a["oval"]))
+    thick = "{thick|fat}" if tube > 0.15 else "{thin|slim}" if tube < 0.09 else "{closed|bent}"
+    form = "{oval|stretched}" if a["oval"] < 0.75 else "{circular|round}" if a["oval"] > 0.9 else ""
+    s.main(f"{thick} {form} {{loop|closed band}}", role="loop")
+    s.has(1, "{hole|opening}", "{in the middle|through the middle}", claim="hole")
+    s.says(a["pose"])
+    s.says(
+        "{round in section|with a rounded surface}"
+        if a["section"] == "round"
+        else "{with flat sides|square in section}"
+    )
+    if "thick" in thick or "thin" in thick:
+        s.overall.append(thick)
+    return s
+
+
+def pyramid(a: Attributes) -> Sketch:
+    """Flat sides rising to a point from a base of three to six corners."""
+    s, sides, high, r = Sketch(), a["sides"], a["height"], 0.5
+    levels = a["layers"] if a["form"] == "stepped" else 1
+    outline = [(r * math.cos(2 * math.pi * i / sides), r * math.sin(2 * math.pi * i / sides)) for i in range(sides)]
+    if levels > 1:
+        for i in range(levels):
+            size = 1 - i / levels
+            s.plate(
+                "layer", [(x * size, y * size) for x, y in outline], high / levels, (0, 0, high * (i + 0.5) / levels)
+            )
+        s.has(levels, "layer", "{each smaller than the one below|getting smaller upwards}", role="layer")
+        s.main("{layered|stepped} solid")
+    else:
+        edge, apothem = 2 * r * math.sin(math.pi / sides), r * math.cos(math.pi / sides)
+        slope, angle = math.hypot(high, apothem), math.degrees(math.atan2(high, apothem))
+        for i in range(sides):
+            t = 2 * math.pi * (i + 0.5) / sides
+            at = (apothem * math.cos(t), apothem * math.sin(t), 0.0)
+            s.plate("face", ((-edge / 2, 0), (edge / 2, 0), (0, slope)), 0.005, at, (angle, 0, math.degrees(t) + 90))
+        s.plate("base", outline, 0.01, (0, 0, 0.005))
+        s.has(sides, "{triangular|sloping} face", "{meeting in a point|rising to a point}", role="face")
+        s.main("{pointed|flat-sided} solid {with sloping faces|}")
+    base = {
+        3: "{triangular|three-cornered}",
+        4: "{square|four-cornered}",
+        5: "{five-sided|five-cornered}",
+        6: "{six-sided|six-cornered}",
+    }
+    s.has(1, f"{base[sides]} base")
+    s.overall.extend(["{steep|tall}"] if high > 0.95 else ["{flat|low}"] if high < 0.6 else [])
+    return s
+
+
+def capsule(a: Attributes) -> Sketch:
+    """A cylinder with rounded ends."""
+    s, r, half = Sketch(), a["radius"], a["length"] / 2
+    turn = {"upright": (0.0, 0.0, 0.0), "lying": (0.0, 90.0, 0.0), "slanting": (0.0, 40.0, 0.0)}[a["pose"]]
+    cap = a["roundness"] * r
+    low = [(r * math.sin(t), -half - cap * math.cos(t)) for t in (0.0, 0.4, 0.8, 1.2)]
+    outline = [*low, (r, -half), (r, half), *[(x, -z) for x, z in reversed(low)]]
+    s.lathe("body", outline, (0, 0, 0), turn)
+    s.main("{round|cylindrical} {bar|body} with {rounded|domed} ends")
+    s.says(
+        {
+            "upright": "{upright|standing on end}",
+            "lying": "{lying on its side|horizontal}",
+            "slanting": "{slanting|tilted}",
+        }[a["pose"]]
+    )
+    s.has(2, "{rounded|blunt|domed} end")
+    if a["seam"] == "seam":
+        axis = {"upright": (0.0, 0.0, 0.0), "lying": (0.0, 90.0, 0.0), "slanting": (0.0, 40.0, 0.0)}[a["pose"]]
+        s.ring("seam", r, 0.03, (0, 0, 0), axis)
+        s.has(1, "{raised band|ridge}", "{around the middle|}", role="seam")
+    s.overall.append("{slender|long}" if half > 2.2 * r else "{stubby|short}" if half < 1.2 * r else "smooth")
+    return s
+
+
+def stack(a: Attributes) -> Sketch:
+    """Blocks piled up."""
+    s, count, z = Sketch(), a["blocks"], 0.0
+    for i in range(count):
+        t = i / (count - 1)
+        size = {
+            "shrinking towards the top": 1 - 0.6 * t,
+            "growing towards the top": 0.4 + 0.6 * t,
+            "of equal width": 0.8,
+        }[a["order"]]
+        high = a["layer"] * (0.7 + 0.6 * ((i * 7 + count) % 3) / 2)
+        x = a["shift"] * (1 if i % 2 else -1) * size * 0.3
+        if a["form"] == "boxes":
+            s.box("block", (size, size * a["ratio"], high), (x, 0, z + high / 2), (0, 0, a["twist"] * i))
+        else:
+            s.disc("block", 0.5 * size, high, (x, 0, z + high / 2))
+        z += high
+    kind = "{box|block}" if a["form"] == "boxes" else "{disc|drum|round slab}"
+    s.main(f"{{pile|heap}} of {'{boxes|blocks}' if a['form'] == 'boxes' else '{discs|round slabs}'}")
+    s.has(count, kind, "{one on top of the other|piled up}", role="block")
+    s.says(
+        {
+            "shrinking towards the top": "{getting smaller towards the top|widest at the bottom}",
+            "growing towards the top": "{getting larger towards the top|widest at the top}",
+            "of equal width": "{of equal width throughout|as wide above as below}",
+        }[a["order"]]
+    )
+    if a["form"] == "boxes" and a["twist"] > 8:
+        s.says("{twisted|turned from layer to layer}")
+    return s
+
+
+def _solid(s: Sketch, kind: str, role: str, scale: float, stretch: float, at: tuple[float, float, float]) -> None:
+    """One of the solids in _SIZES, its middle at `at`."""
+    x, y, z = _SIZES[kind]
+    size = (x * scale, y * scale, z * scale * stretch)
+    if kind == "ball":
+        s.ball(role, size, at)
+    elif kind == "box":
+        s.box(role, size, at)
+    elif kind == "cylinder":
+        s.disc(role, size[0] / 2, size[2], at)
+    else:
+        s.frustum(role, size[0] / 2, 0.005, size[2], (at[0], at[1], at[2] - size[2] / 2))
+
+
+def assembly(a: Attributes) -> Sketch:
+    """Two solids in a stated relation."""
+    s, first, second, scale, gap = Sketch(), a["first"], a["second"], a["scale"], a.get("gap", 0.0)
+    tall, other = _SIZES[second][2] * a["stretch"], _SIZES[first][2] * scale * a["stretch"]
+    half, reach = _SIZES[second][0] / 2, _SIZES[first][0] * scale / 2
+    # The tip of a cone carries nothing: what stands on it reaches down over the tip.
+    sink = 0.3 * tall if second == "cone" else 0.04
+    places = {
+        "on top of": (0.0, 0.0, tall / 2 + other / 2 - sink),
+        "beside": (half + reach + gap, 0.0, (other - tall) / 2),
+        "in front of": (0.0, -half - reach - gap, (other - tall) / 2),
+    }
+    _solid(s, second, "second solid", 1.0, a["stretch"], (0, 0, 0))
+    _solid(s, first, "first solid", scale, a["stretch"], places[a["relation"]])
+    size = "{small|little}" if scale < 0.75 else "{large|big}" if scale > 1.15 else ""
+    s.main("{pair|group} of {two solids|solids}")
+    s.has(None, f"a {size} {first} {a['relation']} a {second}")
+    if a["relation"] != "on top of":
+        s.says("{separate|not touching|apart}" if gap > 0.15 else "{close together|close to each other}")
+    return s
+
+
+def dumbbell(a: Attributes) -> Sketch:
+    """Two weights joined by a bar."""
+    s, half, r = Sketch(), a["length"] / 2, a["weight"]
+    s.rod("bar", (-half - 0.1, 0, 0), (half + 0.1, 0, 0), a["bar"])
+    s.has(
+        1,
+        f"{'{long}' if half > 0.5 else '{short}'} {'{thick}' if a['bar'] > 0.055 else '{thin}'} bar",
+        "in the middle",
+        role="bar",
+    )
+    for side in (-1, 1):
+        if a["form"] == "balls":
+            s.ball("weight", (2 * r, 2 * r, 2 * r), (side * half, 0, 0))
+            continue
+        for i in range(a["discs"]):
+            s.disc("weight", r * (1 - 0.2 * i), 0.09, (side * (half - 0.1 * i), 0, 0), (0, 90, 0))
+    count = 1 if a["form"] == "balls" else a["discs"]
+    s.has(
+        2 * count,
+        "{ball|round weight}" if a["form"] == "balls" else "{disc|round plate}",
+        "{at the ends|}",
+        role="weight",
+    )
+    s.says("{symmetric|the same at both ends}")
+    s.main("{straight|} bar with {weights|heavy pieces} at its ends")
+    return s
+
+
+_SOLIDS = ("ball", "box", "cylinder", "cone")
+FAMILIES = [
+    Family(
+        "cone",
+        cone,
+        {
+            "tip": ("pointed", "cut off"),
+            "base": ("plate", "no plate"),
+            "bands": (0, 1, 2),
+            "radius": (0.3, 0.6),
+            "height": (0.7, 1.4),
+            "plate": (0.05, 0.12),
+        },
+    ),
+    Family(
+        "ring",
+        ring,
+        {
+            "section": ("round", "square"),
+            "pose": ("lying flat", "standing upright", "leaning"),
+            "tube": (0.05, 0.22),
+            "oval": (0.55, 1.0),
+        },
+        synonym="doughnut",
+        pair=("section", "pose"),
+        unseen=(("square", "leaning"),),
+        sentence="a ring of {section} section, {pose}",
+    ),
+    Family(
+        "pyramid",
+        pyramid,
+        {"form": ("smooth", "stepped"), "sides": (3, 4, 5, 6), "layers": (4, 5, 6), "height": (0.45, 1.2)},
+        synonym="ziggurat",
+    ),
+    Family(
+        "capsule",
+        capsule,
+        {
+            "pose": ("upright", "lying", "slanting"),
+            "seam": ("seam", "no seam"),
+            "radius": (0.2, 0.35),
+            "length": (0.5, 1.3),
+            "roundness": (0.7, 1.1),
+        },
+        synonym="pill",
+    ),
+    Family(
+        "stack",
+        stack,
+        {
+            "form": ("boxes", "discs"),
+            "blocks": (3, 4, 5),
+            "order": ("shrinking towards the top", "growing towards the top", "of equal width"),
+            "layer": (0.15, 0.35),
+            "shift": (0.0, 0.4),
+            "ratio": (0.7, 1.0),
+            "twist": (0.0, 25.0),
+        },
+        pair=("form", "order"),
+        unseen=(("discs", "growing towards the top"),),
+        sentence="a stack of {form}, {order}",
+    ),
+    Family(
+        "stacked pair",
+        assembly,
+        {
+            "first": _SOLIDS,
+            "second": _SOLIDS,
+            "relation": ("on top of",),
+            "scale": (0.55, 1.35),
+            "stretch": (0.8, 1.4),
+        },
+        pair=("first", "second"),
+        unseen=(("ball", "box"), ("cone", "cylinder")),
+        sentence="a {first} on top of a {second}",
+    ),
+    Family(
+        "separate pair",
+        assembly,
+        {
+            "first": _SOLIDS,
+            "second": _SOLIDS,
+            "relation": ("beside", "in front of"),
+            "scale": (0.55, 1.35),
+            "stretch": (0.8, 1.4),
+            "gap": (0.02, 0.4),
+        },
+    ),
+    Family(
+        "dumbbell",
+        dumbbell,
+        {
+            "form": ("balls", "discs"),
+            "discs": (1, 2),
+            "length": (0.7, 1.3),
+            "weight": (0.16, 0.3),
+            "bar": (0.035, 0.07),
+        },
+        synonym="barbell",
+    ),
+]
