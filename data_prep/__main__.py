@@ -7,11 +7,13 @@ import shlex
 import sys
 from pathlib import Path
 
-from data_prep import modelnet40, synthetic
+from data_prep import modelnet40
+from data_prep.synthetic import generate as synthetic
 from pc_align.config import CloudFormat
 from pc_align.data.dataset import DatasetCard, write_dataset
 from pc_align.errors import PcAlignError
 
+# A source has NAME, LICENCE, add_arguments(parser) and prepare(args) -> splits.
 SOURCES = {"synthetic": synthetic, "modelnet40": modelnet40}
 
 
@@ -51,7 +53,8 @@ def _prepare(args: argparse.Namespace) -> None:
         command=command,
         format=CloudFormat(num_points=getattr(args, "num_points", 1024)),
     )
-    card = write_dataset(args.out, card, splits)
+    also = synthetic.write_samples if module is synthetic else None
+    card = write_dataset(args.out, card, splits, also=also)
     print(f"{args.out}: {card.name}")
     for name, split in card.splits.items():
         sizes = f"{split.count:>7} shapes  {len(split.class_names):>3} classes"

@@ -254,7 +254,7 @@ def _sample_gallery(result: Evaluation, dataset: PointTextDataset, seed: int, co
 
     chosen = np.random.default_rng(seed).permutation(len(dataset))[:count]
     items = []
-    for index in sorted(chosen.tolist()):
+    for index in chosen.tolist():
         scores = result.scores[index]
         ranked = [(result.class_names[k], float(scores[k])) for k in np.argsort(-scores)[:5]]
         points = turn_up_axis(dataset.cloud(index), dataset.card.format.up_axis, "z")

@@ -116,7 +116,12 @@ def agree(call: str, rows: int, *, facts: Mapping[str, Fact] | None = None, prob
         if problem:
             raise ValueError(problem)
         return [rows]
-    record = {"call": call, "rows": rows, "facts": dict(facts or {}), "problem": (problem or "")[:_PROBLEM_LETTERS]}
+    record: dict[str, Any] = {
+        "call": call,
+        "rows": rows,
+        "facts": dict(facts or {}),
+        "problem": (problem or "")[:_PROBLEM_LETTERS],
+    }
     records = _exchange_records(call, record)
     for r, other in enumerate(records):
         if other["problem"]:

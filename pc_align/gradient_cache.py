@@ -40,7 +40,7 @@ def cached_step(
             takes the embeddings of the whole batch.
         batch: n rows of this rank.
         microbatch_size: most rows that are embedded with a graph at once, at least 1. The rows are split evenly, so
-            that no micro-batch is left with a single row that BatchNorm cannot take.
+            that from 3 up no micro-batch is left with a single row, which BatchNorm cannot take.
         backward: what runs the backward pass of the loss (`accelerator.backward`).
 
     Returns:

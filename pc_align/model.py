@@ -38,6 +38,8 @@ class PointTextModel(nn.Module):
         text_projection: "identity" or "linear".
         cloud_format: how the clouds lie that the encoder was trained on.
         templates: prompt templates for zero-shot classification.
+        logit_bias: whether to own a learned bias of the logits, which SigmoidLoss needs; the logit scale then starts
+            at 10 and the bias at -10, as its paper has it.
 
     Raises:
         ValueError: an identity text projection between different widths.
@@ -52,6 +54,7 @@ class PointTextModel(nn.Module):
         text_projection: str = "identity",
         cloud_format: CloudFormat | None = None,
         templates: Sequence[str] = (),
+        logit_bias: bool = False,
     ) -> None:
         super().__init__()
         embed_dim = embed_dim or text.dim
@@ -60,7 +63,8 @@ class PointTextModel(nn.Module):
         self.point_projection = projection(int(encoder.out_dim), embed_dim)  # type: ignore[arg-type]
         self.text_projection = projection(text.dim, embed_dim, text_projection)
         # The logarithm is learned (CLIP); `logit_scale` is its exponential, kept in 1..100 by `clamp_logit_scale`.
-        self.log_logit_scale = nn.Parameter(torch.tensor(INITIAL_LOG_SCALE))
+        self.log_logit_scale = nn.Parameter(torch.tensor(math.log(10.0) if logit_bias else INITIAL_LOG_SCALE))
+        self.logit_bias = nn.Parameter(torch.tensor(-10.0)) if logit_bias else None
         self.embed_dim, self.cloud_format = embed_dim, cloud_format or CloudFormat()
         self.templates = tuple(templates) or POINT_CLOUD_TEMPLATES
         self._text_projection_kind = text_projection
@@ -88,6 +92,7 @@ class PointTextModel(nn.Module):
             points=self.point_projection(self.encoder(points)),
             texts=self.text_projection(text_features),
             logit_scale=self.logit_scale,
+            logit_bias=self.logit_bias,
         )
 
     @torch.no_grad()
@@ -153,6 +158,7 @@ class PointTextModel(nn.Module):
             "text_projection": self._text_projection_kind,
             "cloud_format": asdict(self.cloud_format),
             "templates": list(self.templates),
+            "logit_bias": self.logit_bias is not None,
         }
 
     @classmethod
@@ -168,6 +174,7 @@ class PointTextModel(nn.Module):
         text_projection: str = "identity",
         embed_dim: int | None = None,
         templates: Sequence[str] = (),
+        logit_bias: bool = False,
     ) -> PointTextModel:
         """A model with fresh weights from names and numbers, as configs and checkpoints give them.
 
@@ -188,6 +195,7 @@ class PointTextModel(nn.Module):
                 text_projection=text_projection,
                 cloud_format=cloud_format,
                 templates=templates,
+                logit_bias=logit_bias,
             )
         except (TypeError, ValueError) as error:
             raise ConfigError(f"model: {error}") from None
@@ -223,6 +231,7 @@ class PointTextModel(nn.Module):
         fields = ("encoder", "encoder_args", "text_model", "text_revision", "text_pooling", "text_projection")
         try:
             settings = {key: config[key] for key in (*fields, "embed_dim", "templates")}
+            settings["logit_bias"] = config.get("logit_bias", False)  # not in the first checkpoints
             form = {**config["cloud_format"], "channels": tuple(config["cloud_format"]["channels"])}
             model = cls.from_settings(**settings, cloud_format=CloudFormat(**form))
         except (KeyError, TypeError, ConfigError) as error:

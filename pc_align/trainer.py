@@ -44,8 +44,8 @@ def train(config: Config) -> Path:
     accelerator = _start(config)
     run = _prepare_run_folder(config, accelerator)
     set_seed(settings.seed)
-    alignment, loader, validation = _build(config, accelerator)
-    sampler = loader.batch_sampler
+    alignment, train_set, validation, text_features = _build(config, accelerator)
+    sampler, loader = _load(config, accelerator, train_set, text_features)
     optimizer = build_optimizer(alignment, settings)
     alignment, optimizer = accelerator.prepare(alignment, optimizer)
     model: PointTextModel = accelerator.unwrap_model(alignment).model
@@ -149,19 +149,34 @@ def _prepare_run_folder(config: Config, accelerator: Accelerator) -> Path:
     return run
 
 
-def _build(config: Config, accelerator: Accelerator) -> tuple[Alignment, DataLoader[Any], PointTextDataset | None]:
-    data, settings = config.data, config.train
+def _build(
+    config: Config, accelerator: Accelerator
+) -> tuple[Alignment, PointTextDataset, PointTextDataset | None, Tensor]:
+    """Model with objectives, training and validation split, and the text features of all training captions [n, D]."""
+    data = config.data
     card = read_card(data.path)
     if "train" not in card.splits:
         raise DatasetError(f"{data.path}: no split 'train'; it has {', '.join(card.splits)}")
     # One process of a machine converts the files and embeds the captions; the others then find both cached.
     with accelerator.local_main_process_first():
         train_set = PointTextDataset(
-            data.path, "train", num_points=data.num_points, augment=data.augment, seed=settings.seed
+            data.path, "train", num_points=data.num_points, augment=data.augment, seed=config.train.seed
         )
         validation = PointTextDataset(data.path, "validation") if "validation" in card.splits else None
         alignment = build_alignment(config, card.format)
         text_features = _embed_captions(alignment.model, train_set.captions, accelerator)
+    trainable = sum(p.numel() for p in alignment.parameters() if p.requires_grad)
+    accelerator.print(
+        f"{card.name}: {len(train_set)} training shapes, {len(validation) if validation else 0} for validation, "
+        f"{len(train_set.captions)} distinct captions; {trainable:,} trainable parameters"
+    )
+    return alignment, train_set, validation, text_features
+
+
+def _load(
+    config: Config, accelerator: Accelerator, train_set: PointTextDataset, text_features: Tensor
+) -> tuple[RankBatchSampler, DataLoader[Any]]:
+    data, settings = config.data, config.train
     sampler = RankBatchSampler(
         len(train_set),
         settings.batch_size,
@@ -171,18 +186,13 @@ def _build(config: Config, accelerator: Accelerator) -> tuple[Alignment, DataLoa
     )
     loader = DataLoader(
         train_set,
-        batch_sampler=sampler,  # type: ignore[arg-type]
+        batch_sampler=sampler,
         collate_fn=Collate(text_features, data.same_caption),
         num_workers=data.num_workers,
         persistent_workers=data.num_workers > 0,
         pin_memory=accelerator.device.type == "cuda",
     )
-    trainable = sum(p.numel() for p in alignment.parameters() if p.requires_grad)
-    accelerator.print(
-        f"{card.name}: {len(train_set)} training shapes, {len(validation) if validation else 0} for validation, "
-        f"{len(train_set.captions)} distinct captions; {trainable:,} trainable parameters"
-    )
-    return alignment, loader, validation
+    return sampler, loader
 
 
 def _embed_captions(model: PointTextModel, captions: list[str], accelerator: Accelerator) -> Tensor:

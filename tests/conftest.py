@@ -72,7 +72,7 @@ def small_config(data: Path, run: Path) -> list[str]:
     """Arguments of a training run of a few seconds."""
     return [
         *("--run_dir", str(run), "--data.path", str(data), "--data.num_points", "48", "--data.num_workers", "0"),
-        *("--model.encoder_args.out_dim", "32", "--train.epochs", "8", "--train.batch_size", "16"),
+        *("--model.encoder_args.out_dim", "32", "--train.epochs", "16", "--train.batch_size", "16"),
         *("--train.lr", "3e-3", "--train.cpu", "true", "--train.log_every", "5", "--data.same_caption", "class"),
     ]
 

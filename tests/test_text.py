@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from pc_align.encoders import FrozenTextEncoder
 from pc_align.errors import CheckpointError
 
-WORDS = "a an the chair table lamp of with four legs round tall wooden airplane".split()
+WORDS = ["a", "an", "the", "chair", "table", "of", "with", "four", "legs", "round", "tall", "airplane"]
 TEXTS = ["a chair", "the round table with four legs", "a chair", "an airplane"]
 
 

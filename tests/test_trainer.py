@@ -29,9 +29,9 @@ def test_a_run_learns_and_leaves_its_records(small_run: Path) -> None:
     losses = [row["loss"] for row in rows if "loss" in row]
     assert losses[-1] < 0.6 * losses[0]
     figures = [row["validation/top1"] for row in rows if "validation/top1" in row]
-    assert len(figures) == 8 and figures[-1] > 0.8
+    assert len(figures) == 16 and figures[-1] > 0.8
     summary = json.loads((small_run / "summary.json").read_text())
-    assert summary["steps"] == 80 and summary["best_validation_top1"] == max(figures)
+    assert summary["steps"] == 160 and summary["best_validation_top1"] == max(figures)
     assert {path.name for path in small_run.iterdir()} >= {"last", "best", "logs", "config.yaml", "metrics.jsonl"}
     assert list((small_run / "logs").rglob("events.out.tfevents*"))
 
@@ -41,7 +41,7 @@ def test_best_is_the_best_epoch_of_the_validation_split(small_run: Path) -> None
     notes = PointTextModel.from_pretrained(small_run).notes
     assert notes["epoch"] == figures.index(max(figures)) + 1
     assert "validation" in notes["checkpoint_rule"]
-    assert PointTextModel.from_pretrained(small_run / "last").notes["epoch"] == 8
+    assert PointTextModel.from_pretrained(small_run / "last").notes["epoch"] == 16
 
 
 def test_the_saved_config_repeats_the_run_exactly(small_run: Path, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_two_ranks_train_together(small_dataset: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "world size 2" in result.stdout and result.stdout.count("world size") == 1
     rows = history(tmp_path / "r")
-    assert [row["step"] for row in rows if "loss" in row] == list(range(5, 81, 5))
+    assert [row["step"] for row in rows if "loss" in row] == list(range(5, 161, 5))
     assert rows[-1]["validation/top1"] > 0.8
     assert math.isfinite(rows[0]["grad_norm"])
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,11 @@ class DatasetCard:
 
 
 def write_dataset(
-    folder: str | Path, card: DatasetCard, splits: Mapping[str, tuple[SplitInfo, Iterable[Example]]]
+    folder: str | Path,
+    card: DatasetCard,
+    splits: Mapping[str, tuple[SplitInfo, Iterable[Example]]],
+    *,
+    also: Callable[[Path], None] | None = None,
 ) -> DatasetCard:
     """Write all splits and the card, completely or not at all: the folder appears under its name at the end.
 
@@ -88,6 +92,7 @@ def write_dataset(
         folder: to be made; an existing data set there is replaced.
         card: without splits.
         splits: for each split what it is for and its examples.
+        also: writes further files into the folder before it appears under its name.
 
     Returns:
         The card with counts and hashes.
@@ -107,6 +112,8 @@ def write_dataset(
     }
     card = DatasetCard(**{**vars(card), "splits": cards})
     (temporary / CARD_NAME).write_text(json.dumps(asdict(card), indent=1, ensure_ascii=False), encoding="utf-8")
+    if also is not None:
+        also(temporary)
     shutil.rmtree(folder, ignore_errors=True)
     temporary.replace(folder)
     return card
