@@ -12,19 +12,19 @@ from pc_align.alignment import Alignment
 from pc_align.config import CloudFormat, Config, ModelConfig, TrainConfig
 from pc_align.errors import ConfigError
 from pc_align.model import PointTextModel
-from pc_align.objectives import InfoNCE
+from pc_align.objectives import InfoNCE, SigmoidLoss
 
 # Objectives by the name that configs use.
-OBJECTIVES: dict[str, type[nn.Module]] = {"infonce": InfoNCE}
+OBJECTIVES: dict[str, type[nn.Module]] = {"infonce": InfoNCE, "sigmoid": SigmoidLoss}
 
 
-def build_model(settings: ModelConfig, form: CloudFormat) -> PointTextModel:
-    """A model with fresh weights for clouds of the given format.
+def build_model(settings: ModelConfig, form: CloudFormat, *, logit_bias: bool = False) -> PointTextModel:
+    """A model with fresh weights for clouds of the given format; the sigmoid loss needs one with a logit bias.
 
     Raises:
         ConfigError: an unknown encoder, or arguments that it does not take.
     """
-    return PointTextModel.from_settings(**asdict(settings), cloud_format=form)
+    return PointTextModel.from_settings(**asdict(settings), cloud_format=form, logit_bias=logit_bias)
 
 
 def build_objectives(settings: dict[str, dict[str, Any]]) -> dict[str, tuple[float, nn.Module]]:
@@ -55,7 +55,9 @@ def build_alignment(config: Config, form: CloudFormat) -> Alignment:
         ConfigError: settings that name something unknown or do not fit each other.
     """
     form = replace(form, num_points=config.data.num_points)
-    return Alignment(build_model(config.model, form), build_objectives(config.objectives))
+    objectives = build_objectives(config.objectives)
+    needs_bias = any(isinstance(objective, SigmoidLoss) for _, objective in objectives.values())
+    return Alignment(build_model(config.model, form, logit_bias=needs_bias), objectives)
 
 
 def build_optimizer(module: nn.Module, settings: TrainConfig) -> AdamW:

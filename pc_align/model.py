@@ -36,6 +36,8 @@ class PointTextModel(nn.Module):
         text: the frozen text encoder; it holds no trainable parameter and is no submodule.
         embed_dim: E; by default the text encoder's width.
         text_projection: "identity" or "linear".
+        logit_bias: whether the model has the learned bias that the sigmoid loss (arXiv 2303.15343) needs; it starts at
+            -10 then, and the logit scale at 10.
         cloud_format: how the clouds lie that the encoder was trained on.
         templates: prompt templates for zero-shot classification.
 
@@ -50,6 +52,7 @@ class PointTextModel(nn.Module):
         *,
         embed_dim: int | None = None,
         text_projection: str = "identity",
+        logit_bias: bool = False,
         cloud_format: CloudFormat | None = None,
         templates: Sequence[str] = (),
     ) -> None:
@@ -60,7 +63,8 @@ class PointTextModel(nn.Module):
         self.point_projection = projection(int(encoder.out_dim), embed_dim)  # type: ignore[arg-type]
         self.text_projection = projection(text.dim, embed_dim, text_projection)
         # The logarithm is learned (CLIP); `logit_scale` is its exponential, kept in 1..100 by `clamp_logit_scale`.
-        self.log_logit_scale = nn.Parameter(torch.tensor(INITIAL_LOG_SCALE))
+        self.log_logit_scale = nn.Parameter(torch.tensor(math.log(10.0) if logit_bias else INITIAL_LOG_SCALE))
+        self.logit_bias = nn.Parameter(torch.tensor(-10.0)) if logit_bias else None
         self.embed_dim, self.cloud_format = embed_dim, cloud_format or CloudFormat()
         self.templates = tuple(templates) or POINT_CLOUD_TEMPLATES
         self._text_projection_kind = text_projection
@@ -88,6 +92,7 @@ class PointTextModel(nn.Module):
             points=self.point_projection(self.encoder(points)),
             texts=self.text_projection(text_features),
             logit_scale=self.logit_scale,
+            logit_bias=self.logit_bias,
         )
 
     @torch.no_grad()
@@ -151,6 +156,7 @@ class PointTextModel(nn.Module):
             "text_fingerprint": self.text.fingerprint,
             "embed_dim": self.embed_dim,
             "text_projection": self._text_projection_kind,
+            "logit_bias": self.logit_bias is not None,
             "cloud_format": asdict(self.cloud_format),
             "templates": list(self.templates),
         }
@@ -166,6 +172,7 @@ class PointTextModel(nn.Module):
         text_revision: str | None = None,
         text_pooling: Any = None,
         text_projection: str = "identity",
+        logit_bias: bool = False,
         embed_dim: int | None = None,
         templates: Sequence[str] = (),
     ) -> PointTextModel:
@@ -186,6 +193,7 @@ class PointTextModel(nn.Module):
                 text,
                 embed_dim=embed_dim,
                 text_projection=text_projection,
+                logit_bias=logit_bias,
                 cloud_format=cloud_format,
                 templates=templates,
             )
@@ -222,7 +230,7 @@ class PointTextModel(nn.Module):
         config = load_document(folder / "config.json")
         fields = ("encoder", "encoder_args", "text_model", "text_revision", "text_pooling", "text_projection")
         try:
-            settings = {key: config[key] for key in (*fields, "embed_dim", "templates")}
+            settings = {key: config[key] for key in (*fields, "logit_bias", "embed_dim", "templates")}
             form = {**config["cloud_format"], "channels": tuple(config["cloud_format"]["channels"])}
             model = cls.from_settings(**settings, cloud_format=CloudFormat(**form))
         except (KeyError, TypeError, ConfigError) as error:
