@@ -222,15 +222,20 @@ def make_captions(parse: Parse, rng: random.Random, count: int = 8, exclude_word
     Captions with any of `exclude_words` are dropped, and others made in their place as long as there are any.
     """
     forbidden = _forbidden_cached(frozenset(exclude_words))
+    room = {_named: count - count // 2, _nameless: count // 2}
     captions: list[str] = []
-    for attempt in range(4 * count):
+    for attempt in range(8 * count):
         make = _named if attempt % 2 == 0 else _nameless
+        # One kind may run out of captions, as when its words are excluded: late on, the other fills its room.
+        if room[make] <= 0 and attempt < 4 * count:
+            continue
         text = make(parse, rng)
         if rng.random() < 0.15:
             text = rng.choice(_WRAPPERS).format(text)
         text = fix_articles(text)
         if text not in captions and not (forbidden and forbidden.search(text)):
             captions.append(text)
+            room[make] -= 1
         if len(captions) == count:
             break
     return captions

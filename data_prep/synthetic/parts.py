@@ -29,8 +29,8 @@ class Part:
     """One primitive in its place.
 
     `kind` is one of KINDS, scaled by `size`, turned about x, then y, then z by `rotation` (degrees), and moved to
-    `position`. `outline` holds (radius, height) pairs for a lathe and (x, y) pairs for an extrusion; `sweep` is the angle
-    of a lathe.
+    `position`. `outline` holds (radius, height) pairs for a lathe and (x, y) pairs for an extrusion; `sweep` is the
+    angle of a lathe.
     `role` says what the part is in the whole: "leg", "back", "drawer front".
     """
 

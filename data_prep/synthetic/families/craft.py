@@ -110,7 +110,7 @@ def boat(a: Attributes) -> Sketch:
         s.plate("hull layer", outline, depth / steps, (0, 0, depth * (i + 0.5) / steps))
     s.main("{long|curved|slim} {hull|body} {pointed at the front|with a pointed bow}")
     s.has(1, "{pointed|sharp} {bow|front}")
-    s.says(f"{'{narrow|slender}' if beam < 0.3 * length else '{broad|wide}'} {{in the hull|across the hull}}")
+    s.has(1, f"{'{narrow|slender}' if beam < 0.3 * length else '{broad|wide}'} hull")
     if a["top"] == "sail":
         high = a["mast"]
         s.rod("mast", (0.08 * length, 0, depth), (0.08 * length, 0, depth + high), 0.02)

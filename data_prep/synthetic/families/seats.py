@@ -58,7 +58,7 @@ def chair(a: Attributes) -> Sketch:
     s, width, depth, seat = Sketch(), a["width"], a["depth"], a["seat height"]
     s.slab("seat", a["seat"], (width, depth, a["thickness"]), (0, 0, seat + a["thickness"] / 2))
     thick = "{thick|padded|chunky}" if a["thickness"] > 0.085 else "{flat|thin|level}"
-    s.main(f"{thick} {a['seat']} {{seat|slab to sit on}}", role="seat")
+    s.main(f"{thick} {a['seat']} {{seat|slab for sitting}}", role="seat")
     s.has(1, f"{{flat|level|}} {a['seat']} seat", role="seat")
     stand(s, a["support"], width, depth, seat, a["leg"], a["splay"])
     back_width = width * (0.8 if a["seat"] == "round" else 0.98)
@@ -84,7 +84,7 @@ def stool(a: Attributes) -> Sketch:
         s.ring("footrest", max(0.8 * radius, 0.1), 0.016, (0, 0, level))
         s.has(
             1,
-            "{round footrest|ring to put the feet on|hoop between the legs and the floor|footrest ring}",
+            "{round footrest|ring for the feet|hoop between the legs and the floor|footrest ring}",
             role="footrest",
         )
     if a["support"] != "one column with spread feet" and height > 2.2 * width:
@@ -103,7 +103,7 @@ def bench(a: Attributes) -> Sketch:
             (width, 0.82 * step if planks > 1 else depth, 0.05),
             (0, step * (i + 0.5) - depth / 2, seat + 0.025),
         )
-    s.main("{long|wide} {seat|narrow board to sit on}")
+    s.main("{long|wide} {seat|narrow board for sitting}")
     if planks > 1:
         s.has(planks, "{long plank|lengthwise board}", "{as the seat|}", role="plank")
     stand(s, a["support"], width, depth, seat, a["leg"])

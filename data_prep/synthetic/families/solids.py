@@ -48,16 +48,12 @@ def ring(a: Attributes) -> Sketch:
             (0.5 - tube, -tube),
         )
         s.lathe("loop", outline, (0, 0, 0), turn, (1, a["oval"]))
-    thick = "{thick|fat}" if tube > 0.15 else "{thin|slim}" if tube < 0.09 else "{closed|bent}"
+    thick = "{thick|fat}" if tube > 0.15 else "{thin|slim}" if tube < 0.09 else ""
     form = "{oval|stretched}" if a["oval"] < 0.75 else "{circular|round}" if a["oval"] > 0.9 else ""
     s.main(f"{thick} {form} {{loop|closed band}}", role="loop")
     s.has(1, "{hole|opening}", "{in the middle|through the middle}", claim="hole")
     s.says(a["pose"])
-    s.says(
-        "{round in section|with a rounded surface}"
-        if a["section"] == "round"
-        else "{with flat sides|square in section}"
-    )
+    s.says("{round|rounded} in section" if a["section"] == "round" else "{square|angular} in section")
     if "thick" in thick or "thin" in thick:
         s.overall.append(thick)
     return s
@@ -170,15 +166,15 @@ def _solid(s: Sketch, kind: str, role: str, scale: float, stretch: float, at: tu
 
 def assembly(a: Attributes) -> Sketch:
     """Two solids in a stated relation."""
-    s, first, second, scale = Sketch(), a["first"], a["second"], a["scale"]
+    s, first, second, scale, gap = Sketch(), a["first"], a["second"], a["scale"], a.get("gap", 0.0)
     tall, other = _SIZES[second][2] * a["stretch"], _SIZES[first][2] * scale * a["stretch"]
     half, reach = _SIZES[second][0] / 2, _SIZES[first][0] * scale / 2
     # The tip of a cone carries nothing: what stands on it reaches down over the tip.
     sink = 0.3 * tall if second == "cone" else 0.04
     places = {
         "on top of": (0.0, 0.0, tall / 2 + other / 2 - sink),
-        "beside": (half + reach + a["gap"], 0.0, (other - tall) / 2),
-        "in front of": (0.0, -half - reach - a["gap"], (other - tall) / 2),
+        "beside": (half + reach + gap, 0.0, (other - tall) / 2),
+        "in front of": (0.0, -half - reach - gap, (other - tall) / 2),
     }
     _solid(s, second, "second solid", 1.0, a["stretch"], (0, 0, 0))
     _solid(s, first, "first solid", scale, a["stretch"], places[a["relation"]])
@@ -186,7 +182,7 @@ def assembly(a: Attributes) -> Sketch:
     s.main("{pair|group} of {two solids|solids}")
     s.has(None, f"a {size} {first} {a['relation']} a {second}")
     if a["relation"] != "on top of":
-        s.says("{separate|not touching|apart}" if a["gap"] > 0.15 else "{close together|side by side on the ground}")
+        s.says("{separate|not touching|apart}" if gap > 0.15 else "{close together|close to each other}")
     return s
 
 
@@ -289,7 +285,6 @@ FAMILIES = [
             "relation": ("on top of",),
             "scale": (0.55, 1.35),
             "stretch": (0.8, 1.4),
-            "gap": (0.0, 0.01),
         },
         pair=("first", "second"),
         unseen=(("ball", "box"), ("cone", "cylinder")),
