@@ -32,8 +32,9 @@ from data_prep.synthetic.grammar import (
     make_captions,
     plural,
 )
-from data_prep.synthetic.parse import Family, Parse
+from data_prep.synthetic.parse import Parse
 from data_prep.synthetic.parts import Part, part_triangles, rotation_matrix, sample_triangles
+from data_prep.synthetic.sketch import Family
 from pc_align.data.io import import_open3d
 
 SHAPES = 20  # of each family
@@ -254,7 +255,7 @@ _PROPORTIONS = {
     r"wider than (it is )?tall": lambda x, y, z: z < 0.9 * max(x, y),
     r"as tall as it is wide|as wide as it is tall": lambda x, y, z: 0.8 < z / max(x, y) < 1.25,
     r"long and narrow|elongated|stretched lengthwise": lambda x, y, z: max(x, y) > 1.9 * min(x, y),
-    r"flat from front to back|thin from front to back|thin in depth": lambda x, y, z: y < 0.35 * x,
+    r"flat from front to back|thin from front to back|thin in depth": lambda x, y, z: y < 0.45 * x,
 }
 
 

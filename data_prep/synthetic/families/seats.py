@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from data_prep.synthetic.families.supports import stand
-from data_prep.synthetic.parse import Attributes, Family, Sketch
+from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 
 def _back(s: Sketch, kind: str, width: float, depth: float, low: float, height: float, lean: float, count: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from data_prep.synthetic.families.profiles import OPEN, curve, side_handle
-from data_prep.synthetic.parse import Attributes, Family, Sketch
+from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 
 def bottle(a: Attributes) -> Sketch:
