@@ -109,11 +109,6 @@ def _make_chunk(task: _Task, indices: range) -> list[Example]:
     return [_make_example(task, index) for index in indices]
 
 
-def _start_worker() -> None:
-    """One thread a worker: the pool already uses the cores, and numpy's own threads would only get in their way."""
-    import_open3d()
-
-
 def _make_split(task: _Task, count: int, run: Callable[..., Iterable[list[Example]]], bar: tqdm) -> list[Example]:
     examples: list[Example] = []
     chunks = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from data_prep.synthetic.parts import Vector
 from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 _SIZES = {"ball": (0.7, 0.7, 0.7), "box": (0.7, 0.7, 0.6), "cylinder": (0.6, 0.6, 0.7), "cone": (0.7, 0.7, 0.7)}
@@ -41,10 +42,14 @@ def stack(a: Attributes) -> Sketch:
     return s
 
 
-def _solid(s: Sketch, kind: str, role: str, scale: float, stretch: float, at: tuple[float, float, float]) -> None:
-    """One of the solids in _SIZES, its middle at `at`."""
+def _size(kind: str, scale: float, stretch: float) -> Vector:
+    """The size of a solid; a ball is not stretched, since an egg is no ball."""
     x, y, z = _SIZES[kind]
-    size = (x * scale, y * scale, z * scale * stretch)
+    return x * scale, y * scale, z * scale * (1.0 if kind == "ball" else stretch)
+
+
+def _solid(s: Sketch, kind: str, role: str, size: Vector, at: Vector) -> None:
+    """One of the solids in _SIZES, its middle at `at`."""
     if kind == "ball":
         s.ball(role, size, at)
     elif kind == "box":
@@ -58,8 +63,8 @@ def _solid(s: Sketch, kind: str, role: str, scale: float, stretch: float, at: tu
 def assembly(a: Attributes) -> Sketch:
     """Two solids in a stated relation."""
     s, first, second, scale, gap = Sketch(), a["first"], a["second"], a["scale"], a.get("gap", 0.0)
-    tall, other = _SIZES[second][2] * a["stretch"], _SIZES[first][2] * scale * a["stretch"]
-    half, reach = _SIZES[second][0] / 2, _SIZES[first][0] * scale / 2
+    lower, upper = _size(second, 1.0, a["stretch"]), _size(first, scale, a["stretch"])
+    tall, other, half, reach = lower[2], upper[2], lower[0] / 2, upper[0] / 2
     # The tip of a cone carries nothing: what stands on it reaches down over the tip.
     sink = 0.3 * tall if second == "cone" else 0.04
     places = {
@@ -67,8 +72,8 @@ def assembly(a: Attributes) -> Sketch:
         "beside": (half + reach + gap, 0.0, (other - tall) / 2),
         "in front of": (0.0, -half - reach - gap, (other - tall) / 2),
     }
-    _solid(s, second, "second solid", 1.0, a["stretch"], (0, 0, 0))
-    _solid(s, first, "first solid", scale, a["stretch"], places[a["relation"]])
+    _solid(s, second, "second solid", lower, (0, 0, 0))
+    _solid(s, first, "first solid", upper, places[a["relation"]])
     size = "{small|little}" if scale < 0.75 else "{large|big}" if scale > 1.15 else ""
     s.main("{pair|group} of {two solids|solids}")
     s.has(None, f"a {size} {first} {a['relation']} a {second}")
