@@ -184,7 +184,10 @@ def write_sample_meshes(
     for number, name in enumerate(families):
         parse, _ = make_parse("test", seed, names.index(name))
         path = Path(folder) / f"{name.replace(' ', '_')}{FILE_SUFFIXES[number % len(FILE_SUFFIXES)]}"
-        if not open3d.io.write_triangle_mesh(str(path), to_mesh(parse.posed_faces)):
+        mesh = to_mesh(parse.posed_faces)
+        if path.suffix == ".stl":
+            mesh.compute_triangle_normals()  # the one format that has to have them; Open3D warns about them in others
+        if not open3d.io.write_triangle_mesh(str(path), mesh):
             raise OSError(f"could not write {path}")
         written.append(path)
     return written
