@@ -128,7 +128,7 @@ def ladder(a: Attributes) -> Sketch:
             (0.4 * width, 0.4 * lean + 0.14, 0.5 * height),
             0.02,
         )
-        s.has(2, "{rear leg|support behind}", role="support")
+        s.has(2, "{rear leg|rear support}", role="support")
         s.says("{folded out like a letter a|standing by itself}")
     else:
         s.says("{straight|made to lean against a wall}")
