@@ -17,8 +17,9 @@ from tqdm import tqdm
 
 from data_prep.synthetic.families import FAMILIES
 from data_prep.synthetic.grammar import describe_combination, make_captions
-from data_prep.synthetic.parse import Family, Parse
+from data_prep.synthetic.parse import Parse
 from data_prep.synthetic.parts import sample_triangles, to_mesh
+from data_prep.synthetic.sketch import Family
 from pc_align.data.dataset import Example, SplitInfo
 from pc_align.data.io import import_open3d
 
@@ -111,11 +112,6 @@ def _make_chunk(task: _Task, indices: range) -> list[Example]:
     return [_make_example(task, index) for index in indices]
 
 
-def _start_worker() -> None:
-    """One thread a worker: the pool already uses the cores, and numpy's own threads would only get in their way."""
-    import_open3d()
-
-
 def _make_split(task: _Task, count: int, run: Callable[..., Iterable[list[Example]]], bar: tqdm) -> list[Example]:
     examples: list[Example] = []
     chunks = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
@@ -192,7 +188,10 @@ def write_sample_meshes(
     for number, name in enumerate(families):
         parse, _ = make_parse("test", seed, names.index(name))
         path = Path(folder) / f"{name.replace(' ', '_')}{FILE_SUFFIXES[number % len(FILE_SUFFIXES)]}"
-        if not open3d.io.write_triangle_mesh(str(path), to_mesh(parse.posed_faces)):
+        mesh = to_mesh(parse.posed_faces)
+        if path.suffix == ".stl":
+            mesh.compute_triangle_normals()  # the one format that has to have them; Open3D warns about them in others
+        if not open3d.io.write_triangle_mesh(str(path), mesh):
             raise OSError(f"could not write {path}")
         written.append(path)
     return written

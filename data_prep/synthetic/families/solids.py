@@ -1,12 +1,10 @@
-"""Plain solids, and solids in stated relations."""
+"""Plain solids."""
 
 from __future__ import annotations
 
 import math
 
-from data_prep.synthetic.parse import Attributes, Family, Sketch
-
-_SIZES = {"ball": (0.7, 0.7, 0.7), "box": (0.7, 0.7, 0.6), "cylinder": (0.6, 0.6, 0.7), "cone": (0.7, 0.7, 0.7)}
+from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 
 def cone(a: Attributes) -> Sketch:
@@ -48,16 +46,12 @@ def ring(a: Attributes) -> Sketch:
             (0.5 - tube, -tube),
         )
         s.lathe("loop", outline, (0, 0, 0), turn, (1, a["oval"]))
-    thick = "{thick|fat}" if tube > 0.15 else "{thin|slim}" if tube < 0.09 else "{closed|bent}"
+    thick = "{thick|fat}" if tube > 0.15 else "{thin|slim}" if tube < 0.09 else ""
     form = "{oval|stretched}" if a["oval"] < 0.75 else "{circular|round}" if a["oval"] > 0.9 else ""
     s.main(f"{thick} {form} {{loop|closed band}}", role="loop")
     s.has(1, "{hole|opening}", "{in the middle|through the middle}", claim="hole")
     s.says(a["pose"])
-    s.says(
-        "{round in section|with a rounded surface}"
-        if a["section"] == "round"
-        else "{with flat sides|square in section}"
-    )
+    s.says("{round|rounded} in section" if a["section"] == "round" else "{square|angular} in section")
     if "thick" in thick or "thin" in thick:
         s.overall.append(thick)
     return s
@@ -122,6 +116,7 @@ def capsule(a: Attributes) -> Sketch:
     return s
 
 
+<<<<<<< HEAD
 def stack(a: Attributes) -> Sketch:
     """Blocks piled up."""
     s, count, z = Sketch(), a["blocks"], 0.0
@@ -190,6 +185,8 @@ def assembly(a: Attributes) -> Sketch:
     return s
 
 
+=======
+>>>>>>> synth
 def dumbbell(a: Attributes) -> Sketch:
     """Two weights joined by a bar."""
     s, half, r = Sketch(), a["length"] / 2, a["weight"]
@@ -218,7 +215,6 @@ def dumbbell(a: Attributes) -> Sketch:
     return s
 
 
-_SOLIDS = ("ball", "box", "cylinder", "cone")
 FAMILIES = [
     Family(
         "cone",
@@ -265,6 +261,7 @@ FAMILIES = [
         synonym="pill",
     ),
     Family(
+<<<<<<< HEAD
         "stack",
         stack,
         {
@@ -307,6 +304,8 @@ FAMILIES = [
         },
     ),
     Family(
+=======
+>>>>>>> synth
         "dumbbell",
         dumbbell,
         {
