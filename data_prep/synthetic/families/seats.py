@@ -57,11 +57,7 @@ def chair(a: Attributes) -> Sketch:
     """A seat with a back on a support."""
     s, width, depth, seat = Sketch(), a["width"], a["depth"], a["seat height"]
     s.slab("seat", a["seat"], (width, depth, a["thickness"]), (0, 0, seat + a["thickness"] / 2))
-<<<<<<< HEAD
-    thick = "{thick|padded|chunky}" if a["thickness"] > 0.085 else "{flat|thin|level}"
-=======
     thick = "{thick|padded|chunky}" if a["thickness"] > 0.085 else "{flat|level}"
->>>>>>> synth
     s.main(f"{thick} {a['seat']} {{seat|slab for sitting}}", role="seat")
     s.has(1, f"{{flat|level|}} {a['seat']} seat", role="seat")
     stand(s, a["support"], width, depth, seat, a["leg"], a["splay"])
