@@ -16,7 +16,6 @@ from data_prep.synthetic.generate import (
     SPLITS,
     generate,
     make_parse,
-    normalised,
     sample_points,
     split_info,
     with_combinations,
@@ -36,6 +35,7 @@ from data_prep.synthetic.parse import Parse
 from data_prep.synthetic.parts import Part, part_triangles, rotation_matrix, sample_triangles
 from data_prep.synthetic.sketch import Family
 from pc_align.data.io import import_open3d
+from pc_align.data.transforms import normalize
 
 SHAPES = 20  # of each family
 
@@ -385,7 +385,7 @@ def test_generation_does_not_depend_on_workers() -> None:
 
 def test_clouds_are_finite_centred_and_unit(parses: list[Parse]) -> None:
     for index, parse in enumerate(parses[:200]):
-        points = normalised(sample_points(parse, 256, np.random.default_rng(index)))
+        points = normalize(sample_points(parse, 256, np.random.default_rng(index)))
         assert points.shape == (256, 3) and points.dtype == np.float32
         assert np.isfinite(points).all()
         assert np.abs(points.mean(axis=0)).max() < 1e-4
