@@ -5,6 +5,7 @@ jsonargparse reads the types and the comments below, so `--help` shows them and 
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -209,5 +210,6 @@ def config_from_command_line(arguments: list[str], prog: str) -> Config:
     try:
         return parse_config(arguments, prog)
     except ConfigError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # all ranks read the same settings: one of them says what is wrong
+            print(f"{prog}: {error}", file=sys.stderr)
         raise SystemExit(2) from None

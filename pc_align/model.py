@@ -127,7 +127,8 @@ class PointTextModel(nn.Module):
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Unit vectors of texts: n strings -> [n, E] float32."""
-        features = self.text.encode(texts).to(self.log_logit_scale.device)
+        device = self.log_logit_scale.device
+        features = self.text.to(device).encode(texts).to(device)
         return F.normalize(self.text_projection(features).float(), dim=-1)
 
     def _to_own_frame(self, points: Tensor, up_axis: UpAxis) -> Tensor:

@@ -169,6 +169,7 @@ def _build(
         )
         validation = PointTextDataset(data.path, "validation") if "validation" in card.splits else None
         alignment = build_alignment(config, card.format)
+        alignment.model.text.to(accelerator.device)
         text_features = _embed_captions(alignment.model, train_set.captions, accelerator)
     trainable = sum(p.numel() for p in alignment.parameters() if p.requires_grad)
     accelerator.print(
