@@ -48,8 +48,9 @@ def on_unit_cube(points: np.ndarray) -> bool:
         CUBE_OFF.replace("\n", "\r\n"),
         CUBE_OFF.replace("OFF\n", "OFF\n# made by hand\n\n"),
         "\t " + CUBE_OFF.replace("4 0 3 2 1", "4 0 3 2 1 0.5 0.5 0.5 1"),
+        CUBE_OFF.replace("OFF", "NOFF").replace("1 1 1\n", "1 1 1 0.5 0.5 0.7\n"),
     ],
-    ids=["plain", "glued header", "crlf", "comment", "white space and face colours"],
+    ids=["plain", "glued header", "crlf", "comment", "white space and face colours", "normals"],
 )
 def test_off_in_all_its_spellings(tmp_path: Path, text: str) -> None:
     points = read_points(write(tmp_path / "cube.off", text), num_points=500)

@@ -73,7 +73,7 @@ def test_two_ranks_train_together(small_dataset: Path, tmp_path: Path) -> None:
     assert math.isfinite(rows[0]["grad_norm"])
 
 
-@pytest.mark.parametrize("arguments", [["--train.world_size", "2"], []])
+@pytest.mark.parametrize("arguments", [["--distributed.world_size", "2"], []])
 def test_a_world_size_that_was_not_asked_for_is_an_error(
     small_dataset: Path, tmp_path: Path, arguments: list[str]
 ) -> None:
