@@ -64,6 +64,9 @@ class DataConfig:
     same_caption: Literal["text", "class"] = "text"
     """When two captions are the same to the objectives: equal text, or equal class, where captions say no more than the
     class name."""
+    classes_per_batch: int = 0
+    """P: draw batches of P classes with batch_size / P shapes each, for objectives that mine positives; 0 draws shapes
+    at random."""
     num_workers: int = 1
     """Worker processes of the loader on each rank; 0 loads in the training process."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -180,6 +183,7 @@ def check_config(config: Config) -> None:
         "run_dir": (not config.run_dir, "name the folder of the run"),
         "data.path": (not config.data.path, "name a folder made by `pc-align prepare`"),
         "data.num_points": (config.data.num_points < 1, "must be at least 1"),
+        "data.classes_per_batch": (config.data.classes_per_batch < 0, "must not be negative"),
         "data.num_workers": (config.data.num_workers < 0, "must not be negative"),
         "data.augment.scale": (config.data.augment.scale < 1, "must be at least 1"),
         "train.epochs": (train.epochs < 1, "must be at least 1"),

@@ -25,6 +25,7 @@ from pc_align.alignment import Alignment
 from pc_align.build import build_alignment, build_optimizer
 from pc_align.config import Config, save_config
 from pc_align.data.dataset import Collate, PointTextDataset, RankBatchSampler, read_card
+from pc_align.data.sampler import ClassBatchSampler
 from pc_align.distributed import broadcast_buffers, set_timeout
 from pc_align.errors import ConfigError, DatasetError, DistributedError
 from pc_align.gradient_cache import cached_step
@@ -67,6 +68,7 @@ def train(config: Config) -> Path:
             grad_norm = accelerator.clip_grad_norm_(alignment.parameters(), settings.grad_clip or math.inf)
             optimizer.step()
             optimizer.zero_grad()
+            accelerator.unwrap_model(alignment).update()
             model.clamp_logit_scale()
             step += 1
             log.clouds += len(batch) * accelerator.num_processes
@@ -168,7 +170,7 @@ def _build(
             data.path, "train", num_points=data.num_points, augment=data.augment, seed=config.train.seed
         )
         validation = PointTextDataset(data.path, "validation") if "validation" in card.splits else None
-        alignment = build_alignment(config, card.format)
+        alignment = build_alignment(config, card.format, card.splits["train"])
         alignment.model.text.to(accelerator.device)
         text_features = _embed_captions(alignment.model, train_set.captions, accelerator)
     trainable = sum(p.numel() for p in alignment.parameters() if p.requires_grad)
@@ -181,15 +183,18 @@ def _build(
 
 def _load(
     config: Config, accelerator: Accelerator, train_set: PointTextDataset, text_features: Tensor
-) -> tuple[RankBatchSampler, DataLoader[Any]]:
+) -> tuple[RankBatchSampler | ClassBatchSampler, DataLoader[Any]]:
     data, settings = config.data, config.train
-    sampler = RankBatchSampler(
-        len(train_set),
-        settings.batch_size,
-        rank=accelerator.process_index,
-        world_size=accelerator.num_processes,
-        seed=settings.seed,
-    )
+    share: dict[str, int] = {
+        "rank": accelerator.process_index,
+        "world_size": accelerator.num_processes,
+        "seed": settings.seed,
+    }
+    sampler: RankBatchSampler | ClassBatchSampler
+    if data.classes_per_batch:
+        sampler = ClassBatchSampler(train_set.labels, settings.batch_size, data.classes_per_batch, **share)
+    else:
+        sampler = RankBatchSampler(len(train_set), settings.batch_size, **share)
     loader = DataLoader(
         train_set,
         batch_sampler=sampler,

@@ -13,6 +13,7 @@ from pc_align.objectives.nce import NCELoss
 from pc_align.objectives.normalized import COCOLoss, L2Softmax, NormFace, VMFSoftmax
 from pc_align.objectives.sigmoid import SigmoidLoss
 from pc_align.objectives.triplet import TripletLoss, triplet_loss
+from pc_align.objectives.weighted import PointsAndTexts, WeightedSum, WeightSchedule
 
 __all__ = [
     "AMSoftmax",
@@ -27,9 +28,12 @@ __all__ = [
     "LSoftmax",
     "NCELoss",
     "NormFace",
+    "PointsAndTexts",
     "SigmoidLoss",
     "SphereFace",
     "TripletLoss",
     "VMFSoftmax",
+    "WeightSchedule",
+    "WeightedSum",
     "triplet_loss",
 ]
