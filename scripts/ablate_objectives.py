@@ -1,0 +1,327 @@
+"""Train InfoNCE alone and with each auxiliary objective, the same budget each, and compare.
+
+python scripts/ablate_objectives.py --data data/modelnet40 --out runs/ablation --docs docs/results.md
+
+A finished run is kept in its folder, and not repeated when the command is given again; `--docs` writes the table and
+the picture into the page, between two marks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pc_align.alignment import Alignment
+from pc_align.batch import PointTextBatch
+from pc_align.build import build_alignment
+from pc_align.config import Config, parse_config
+from pc_align.data.dataset import PointTextDataset, read_card
+from pc_align.model import PointTextModel
+from pc_align.trainer import train
+from pc_align.zeroshot import ZeroShotClassifier, embed_split
+
+Settings = dict[str, Any]
+Result = dict[str, float]
+
+BASELINE = "infonce"
+# Weights: a tenth to a half where a row costs about 1, less where a large scale multiplies the cost.
+ARMS: dict[str, Settings] = {
+    BASELINE: {},
+    "cross_entropy": {"weight": 0.3},
+    "triplet": {"weight": 0.5, "mining": "batch_hard"},
+    "triplet_semi_hard": {"kind": "triplet", "weight": 0.5, "mining": "semi_hard"},
+    "triplet_across": {"kind": "triplet", "weight": 0.5, "across": True},
+    "center": {"weight": 0.01},
+    "center_text": {"kind": "center", "weight": 0.3, "prototypes": "text"},
+    "lsoftmax": {"weight": 0.1, "margin": 2, "annealing": 5.0},
+    "sphereface": {"weight": 0.1, "annealing": 5.0},
+    "amsoftmax": {"weight": 0.05},
+    "cosface": {"weight": 0.02},
+    "arcface": {"weight": 0.02, "margin": 0.3},
+    "arcface_text": {"kind": "arcface", "weight": 0.02, "margin": 0.3, "prototypes": "text"},
+    "normface": {"weight": 0.3},
+    "l2softmax": {"weight": 0.3},
+    "vmf": {"weight": 0.3, "per_class": True},
+    "coco": {"weight": 0.3},
+    "angular_triplet": {"weight": 0.1},
+    "angular_triplet_arccos": {"kind": "angular_triplet", "weight": 0.5, "mode": "arccos"},
+    "angular_triplet_center": {"kind": "angular_triplet", "weight": 0.3, "mode": "center"},
+}
+FIGURES = {"top1": "zero-shot top-1", "recall1": "retrieval R@1", "ratio": "within / between"}
+BEGIN, END = "<!-- ablation of objectives: begin -->", "<!-- ablation of objectives: end -->"
+
+
+def settings_of(arm: str, given: argparse.Namespace, seed: int) -> Config:
+    """The settings of one run: all arms differ in nothing but the added objective."""
+    objectives = {"infonce": {"weight": 1.0, "duplicates": "positive"}}
+    if arm != BASELINE:
+        objectives[arm] = ARMS[arm]
+    arguments: Settings = {
+        "run_dir": f"{given.out}/{arm}/seed{seed}",
+        "data.path": given.data,
+        "data.num_points": given.num_points,
+        "data.classes_per_batch": given.classes_per_batch,
+        "data.num_workers": given.num_workers,
+        "objectives": json.dumps(objectives),
+        "train.epochs": given.epochs,
+        "train.batch_size": given.batch_size,
+        "train.seed": seed,
+        "train.overwrite": "true",
+    }
+    overrides = [part for name, value in arguments.items() for part in (f"--{name}", str(value))]
+    return parse_config(["--config", given.config, *overrides], "ablate_objectives.py")
+
+
+def run(arm: str, given: argparse.Namespace, seed: int) -> Result:
+    """Trains one arm with one seed, or reads what an earlier call left."""
+    config = settings_of(arm, given, seed)
+    done = Path(config.run_dir) / "ablation.json"
+    wanted = {"objectives": config.objectives, "budget": [given.epochs, given.batch_size, given.num_points]}
+    if done.exists():
+        earlier = json.loads(done.read_text())
+        if earlier["settings"] == wanted:
+            return dict(earlier["figures"])
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # infeasible margins are shown once, by the timing
+        folder = train(config)
+    figures = measure(PointTextModel.from_pretrained(folder / "last"), given)
+    figures["seconds"] = time.perf_counter() - started
+    done.write_text(json.dumps({"settings": wanted, "figures": figures}, indent=1))
+    return figures
+
+
+def measure(model: PointTextModel, given: argparse.Namespace) -> Result:
+    """Figures on the test split, none of which chose anything during training."""
+    test = PointTextDataset(given.data, "test")
+    embeddings = embed_split(model, test, num_points=given.num_points)
+    classify = ZeroShotClassifier(model, test.info.class_names, test.info.templates)
+    named = (embeddings @ classify.prototypes.cpu().T).argmax(dim=1).numpy()
+    cosines = (embeddings @ embeddings.T).numpy()
+    same = test.labels[:, None] == test.labels[None, :]
+    np.fill_diagonal(cosines, -np.inf)
+    nearest = test.labels[cosines.argmax(axis=1)]
+    np.fill_diagonal(same, False)
+    apart = test.labels[:, None] != test.labels[None, :]
+    ratio = float((1 - cosines[same]).mean() / (1 - cosines[apart]).mean())
+    return {"top1": float((named == test.labels).mean()), "recall1": float((nearest == test.labels).mean()), "ratio": ratio}
+
+
+def step_times(given: argparse.Namespace, rounds: int = 15) -> dict[str, float]:
+    """Milliseconds that each arm's objectives take in a step, and under "step" those of the whole baseline step.
+
+    Objectives are timed on ready embeddings, in turns: beside the encoder, a fraction of a millisecond drowns in noise.
+    """
+    card, kept = read_card(given.data), {}
+    for arm in given.arms:
+        kept[arm] = build_alignment(settings_of(arm, given, 0), card.format, card.splits["train"]).train()
+    baseline = kept[BASELINE]
+    labels = torch.arange(given.batch_size) // max(given.batch_size // given.classes_per_batch, 1)
+    clouds = torch.randn(given.batch_size, given.num_points, card.format.num_channels)
+    texts = torch.randn(given.batch_size, baseline.model.text.dim)
+    batch = PointTextBatch(clouds, texts, labels, labels % len(card.splits["train"].class_names))
+    times: dict[str, list[float]] = {name: [] for name in ("step", *kept)}
+    with torch.autocast("cpu", torch.bfloat16):
+        for _ in range(rounds):
+            times["step"].append(_clock(lambda: baseline(batch)[0].backward()))
+            for arm, alignment in kept.items():
+                times[arm].append(_clock(_objectives_only(alignment, batch)))
+    return {name: 1000 * statistics.median(values) for name, values in times.items()}
+
+
+def _objectives_only(alignment: Alignment, batch: PointTextBatch) -> Callable[[], object]:
+    n, E = len(batch), alignment.model.embed_dim
+    x, t = torch.randn(n, E, requires_grad=True), torch.randn(n, E)
+    embeddings = replace(alignment.embed(batch), points=x, texts=t, regularization=None)
+    scale: Tensor = embeddings.logit_scale.detach()
+
+    def once() -> None:
+        alignment.losses(replace(embeddings, logit_scale=scale), batch)[0].backward()
+        alignment.update()
+
+    return once
+
+
+def _clock(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+# --- the page -------------------------------------------------------------------------------------------------------
+
+
+def page(results: dict[str, list[Result]], times: dict[str, float], given: argparse.Namespace, picture: str) -> str:
+    """Table, picture and what can be said, as Markdown."""
+    base = results[BASELINE]
+    lines = [
+        "## Auxiliary objectives beside InfoNCE",
+        "",
+        f"ModelNet40, {given.epochs} epochs of {given.num_points} points, batches of {given.batch_size} "
+        f"({given.classes_per_batch} classes), {len(base)} seeds, the last checkpoint; "
+        f"`{command(given)}`. Mean over seeds, in brackets the difference to InfoNCE alone with the same seed "
+        "(lowest, highest). R@1: the nearest other test cloud is of the same class. Within / between: mean cosine "
+        "distance of test clouds of one class over that of different classes, lower is tighter. Time: what the added "
+        f"objective costs in a step, of {times['step']:.0f} ms.",
+        "",
+        "| objectives | weight | " + " | ".join(FIGURES.values()) + " | added time |",
+        "|---|---|---|---|---|---|",
+    ]
+    for arm, rows in results.items():
+        cells = [_cell(rows, base, figure) for figure in FIGURES]
+        added = times[arm] - times[BASELINE]
+        cost = "" if arm == BASELINE else f"{added:.1f} ms ({added / times['step']:.1%})"
+        weight = ARMS[arm].get("weight", "")
+        lines.append(
+            f"| {'InfoNCE alone' if arm == BASELINE else '+ ' + arm} | {weight} | {' | '.join(cells)} | {cost} |"
+        )
+    return "\n".join([*lines, "", f"![Differences to InfoNCE alone]({picture})", "", verdict(results), ""])
+
+
+def command(given: argparse.Namespace) -> str:
+    """The command that repeats this table."""
+    return (
+        f"python scripts/ablate_objectives.py --data {given.data} --epochs {given.epochs} --num-points "
+        f"{given.num_points} --seeds {given.seeds}"
+    )
+
+
+def differences(rows: list[Result], base: list[Result], figure: str) -> list[float]:
+    """Arm minus baseline, for each seed."""
+    return [row[figure] - other[figure] for row, other in zip(rows, base, strict=True)]
+
+
+def _cell(rows: list[Result], base: list[Result], figure: str) -> str:
+    percent = figure != "ratio"
+    mean = statistics.mean(row[figure] for row in rows)
+    text = f"{mean:.1%}" if percent else f"{mean:.3f}"
+    if rows is base:
+        return text
+    low, high = min(differences(rows, base, figure)), max(differences(rows, base, figure))
+    return text + (f" ({100 * low:+.1f}, {100 * high:+.1f})" if percent else f" ({low:+.3f}, {high:+.3f})")
+
+
+def verdict(results: dict[str, list[Result]]) -> str:
+    """What the differences allow to say: seeds agree, by more than the baseline itself differs between seeds."""
+    base, sentences = results[BASELINE], []
+    for figure, better in (("top1", 1), ("recall1", 1), ("ratio", -1)):
+        values = [row[figure] for row in base]
+        spread = max(values) - min(values)
+        found: dict[str, list[str]] = {"better": [], "worse": []}
+        for arm, rows in results.items():
+            gains = [better * value for value in differences(rows, base, figure)]
+            if arm != BASELINE and min(gains) > 0 and statistics.mean(gains) > spread:
+                found["better"].append(arm)
+            elif arm != BASELINE and max(gains) < 0 and -statistics.mean(gains) > spread:
+                found["worse"].append(arm)
+        shown = f"{100 * spread:.1f} points" if figure != "ratio" else f"{spread:.3f}"
+        parts = [f"{kind}: {', '.join(arms) if arms else 'none'}" for kind, arms in found.items()]
+        sentences.append(
+            f"{FIGURES[figure]}, where InfoNCE alone differs by {shown} between seeds: {'; '.join(parts)}."
+        )
+    text = " ".join(f"{sentence[0].upper()}{sentence[1:]}" for sentence in sentences)
+    return (
+        "Counted as better or worse only if every seed agrees and the mean difference is more than InfoNCE alone "
+        f"differs between seeds. {text} All others cannot be told from InfoNCE alone here. {len(base)} seeds of a "
+        "short training say little about small differences, and nothing about long trainings."
+    )
+
+
+def draw(results: dict[str, list[Result]], path: Path) -> None:
+    """Bars: difference of each arm to InfoNCE alone, mean and every seed."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    base = results[BASELINE]
+    arms = [arm for arm in results if arm != BASELINE]
+    figure, axes = plt.subplots(1, 3, figsize=(11, 0.9 + 0.28 * len(arms)), sharey=True)
+    for axis, (key, title) in zip(axes, FIGURES.items(), strict=True):
+        factor = 1 if key == "ratio" else 100
+        for y, arm in enumerate(arms):
+            values = [factor * value for value in differences(results[arm], base, key)]
+            good = (statistics.mean(values) > 0) != (key == "ratio")
+            axis.barh(y, statistics.mean(values), color="#4477aa" if good else "#cc6677")
+            axis.plot(values, [y] * len(values), "k.", markersize=4)
+        spread = factor * (max(row[key] for row in base) - min(row[key] for row in base))
+        axis.axvspan(-spread, spread, color="0.85", zorder=0)
+        axis.axvline(0, color="k", linewidth=0.8)
+        axis.set_title(title + (" (points)" if key != "ratio" else " (lower is tighter)"), fontsize=9)
+        axis.tick_params(labelsize=8)
+    axes[0].set_yticks(range(len(arms)), arms)
+    axes[0].invert_yaxis()
+    figure.suptitle("Difference to InfoNCE alone; dots: seeds; grey: its own spread between seeds", fontsize=9)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def insert(document: Path, text: str) -> None:
+    """Puts the text between the marks of a page, or at its end."""
+    page_text = document.read_text(encoding="utf-8") if document.exists() else "# Results\n"
+    block = f"{BEGIN}\n{text}\n{END}"
+    if BEGIN in page_text and END in page_text:
+        before, rest = page_text.split(BEGIN, 1)
+        page_text = before + block + rest.split(END, 1)[1]
+    else:
+        page_text = f"{page_text.rstrip()}\n\n{block}\n"
+    document.write_text(page_text, encoding="utf-8")
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="data/modelnet40", help="folder made by `pc-align prepare`")
+    parser.add_argument("--config", default="configs/modelnet40.yaml", help="all settings that are not given here")
+    parser.add_argument("--out", default="runs/ablation", help="folder of the runs")
+    parser.add_argument("--docs", help="page to write the section into, such as docs/results.md")
+    parser.add_argument("--arms", default=",".join(ARMS), help="names, separated by commas; infonce is always one")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--num-points", type=int, default=256)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--classes-per-batch", type=int, default=16)
+    parser.add_argument("--num-workers", type=int, default=1)
+    given = parser.parse_args(arguments)
+    given.arms = list(dict.fromkeys([BASELINE, *given.arms.split(",")]))
+    unknown = [arm for arm in given.arms if arm not in ARMS]
+    if unknown:
+        parser.error(f"--arms: no {', '.join(unknown)}; there are {', '.join(ARMS)}")
+    return given
+
+
+def main() -> None:
+    """All runs, seed by seed, so that an early end leaves whole seeds; then times, table, picture."""
+    given = parse()
+    results: dict[str, list[Result]] = {arm: [] for arm in given.arms}
+    for seed in range(given.seeds):
+        for arm in given.arms:
+            figures = run(arm, given, seed)
+            results[arm].append(figures)
+            shown = ", ".join(f"{title} {figures[key]:.3f}" for key, title in FIGURES.items())
+            print(f"seed {seed}, {arm}: {shown}, {figures['seconds']:.0f} s", flush=True)
+    times = step_times(given)
+    out = Path(given.out)
+    (out / "results.json").write_text(json.dumps({"results": results, "times": times}, indent=1), encoding="utf-8")
+    document = Path(given.docs) if given.docs else out / "results.md"
+    picture = document.parent / "images" / "ablation_objectives.png"
+    draw(results, picture)
+    insert(document, page(results, times, given, "images/ablation_objectives.png"))
+    print(f"{document}, {picture}")
+
+
+if __name__ == "__main__":
+    main()
