@@ -20,8 +20,8 @@ from data_prep.synthetic.grammar import describe_combination, make_captions
 from data_prep.synthetic.parse import Parse
 from data_prep.synthetic.parts import sample_triangles, to_mesh
 from data_prep.synthetic.sketch import Family
-from pc_align.data.dataset import Example, SplitInfo
 from pc_align.data.io import import_open3d
+from pc_align.data.storage import Example, SplitInfo
 from pc_align.data.transforms import normalize
 
 NAME = "procedural shapes"
