@@ -14,8 +14,8 @@ from torch.optim import AdamW
 
 from pc_align.alignment import Alignment
 from pc_align.config import CloudFormat, Config, ModelConfig, TrainConfig
-from pc_align.data.dataset import SplitInfo
 from pc_align.data.prompts import fill_all
+from pc_align.data.storage import SplitInfo
 from pc_align.errors import ConfigError
 from pc_align.model import PointTextModel
 from pc_align.objectives import (
@@ -187,9 +187,8 @@ def build_alignment(config: Config, form: CloudFormat, split: SplitInfo | None =
     anchored = [name for name, arguments in given.items() if arguments.get("prototypes") == "text"]
     if classes is None or not any(parameter.requires_grad for parameter in model.text_projection.parameters()):
         anchored = []  # the shared space is the text model's own: prototypes stay where they are
-    return Alignment(
-        model, objectives, class_features=classes.features if classes and anchored else None, anchored=anchored
-    )
+    features = classes.features if classes and anchored else None
+    return Alignment(model, objectives, class_features=features, anchored=anchored)
 
 
 def build_optimizer(module: nn.Module, settings: TrainConfig) -> AdamW:

@@ -24,8 +24,9 @@ from tqdm import tqdm
 from pc_align.alignment import Alignment
 from pc_align.build import build_alignment, build_optimizer
 from pc_align.config import Config, save_config
-from pc_align.data.dataset import Collate, PointTextDataset, RankBatchSampler, read_card
+from pc_align.data.dataset import Collate, PointTextDataset, RankBatchSampler
 from pc_align.data.sampler import ClassBatchSampler
+from pc_align.data.storage import read_card
 from pc_align.distributed import broadcast_buffers, set_timeout
 from pc_align.errors import ConfigError, DatasetError, DistributedError
 from pc_align.gradient_cache import cached_step

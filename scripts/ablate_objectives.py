@@ -26,7 +26,8 @@ from pc_align.alignment import Alignment
 from pc_align.batch import PointTextBatch
 from pc_align.build import build_alignment
 from pc_align.config import Config, parse_config
-from pc_align.data.dataset import PointTextDataset, read_card
+from pc_align.data.dataset import PointTextDataset
+from pc_align.data.storage import read_card
 from pc_align.model import PointTextModel
 from pc_align.trainer import train
 from pc_align.zeroshot import ZeroShotClassifier, embed_split
@@ -115,7 +116,8 @@ def measure(model: PointTextModel, given: argparse.Namespace) -> Result:
     np.fill_diagonal(same, False)
     apart = test.labels[:, None] != test.labels[None, :]
     ratio = float((1 - cosines[same]).mean() / (1 - cosines[apart]).mean())
-    return {"top1": float((named == test.labels).mean()), "recall1": float((nearest == test.labels).mean()), "ratio": ratio}
+    hits = {"top1": named == test.labels, "recall1": nearest == test.labels}
+    return {**{name: float(of_clouds.mean()) for name, of_clouds in hits.items()}, "ratio": ratio}
 
 
 def step_times(given: argparse.Namespace, rounds: int = 15) -> dict[str, float]:
@@ -170,7 +172,8 @@ def page(results: dict[str, list[Result]], times: dict[str, float], given: argpa
         "",
         f"ModelNet40, {given.epochs} epochs of {given.num_points} points, batches of {given.batch_size} "
         f"({given.classes_per_batch} classes), {len(base)} seeds, the last checkpoint; "
-        f"`{command(given)}`. Mean over seeds, in brackets the difference to InfoNCE alone with the same seed "
+        f"`python scripts/ablate_objectives.py --epochs {given.epochs} --num-points {given.num_points} --seeds "
+        f"{given.seeds}`. Mean over seeds, in brackets the difference to InfoNCE alone with the same seed "
         "(lowest, highest). R@1: the nearest other test cloud is of the same class. Within / between: mean cosine "
         "distance of test clouds of one class over that of different classes, lower is tighter. Time: what the added "
         f"objective costs in a step, of {times['step']:.0f} ms.",
@@ -187,14 +190,6 @@ def page(results: dict[str, list[Result]], times: dict[str, float], given: argpa
             f"| {'InfoNCE alone' if arm == BASELINE else '+ ' + arm} | {weight} | {' | '.join(cells)} | {cost} |"
         )
     return "\n".join([*lines, "", f"![Differences to InfoNCE alone]({picture})", "", verdict(results), ""])
-
-
-def command(given: argparse.Namespace) -> str:
-    """The command that repeats this table."""
-    return (
-        f"python scripts/ablate_objectives.py --data {given.data} --epochs {given.epochs} --num-points "
-        f"{given.num_points} --seeds {given.seeds}"
-    )
 
 
 def differences(rows: list[Result], base: list[Result], figure: str) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ def test_a_tiny_ablation_runs_resumes_and_writes_its_section(small_dataset, tmp_
     page, out = tmp_path / "results.md", tmp_path / "runs"
     page.write_text("# Results\n\nAbove.\n")
     config = tmp_path / "config.yaml"
-    config.write_text("model: {encoder_args: {out_dim: 32}}\ntrain: {lr: 3e-3, cpu: true}\ndata: {same_caption: class}\n")
+    config.write_text(
+        "model: {encoder_args: {out_dim: 32}}\ntrain: {lr: 3e-3, cpu: true}\ndata: {same_caption: class}\n"
+    )
     command = [str(ROOT / "scripts/ablate_objectives.py"), "--data", str(small_dataset), "--config", str(config)]
     command += ["--out", str(out), "--docs", str(page), "--arms", ",".join(ARMS), "--seeds", "2", "--epochs", "1"]
     command += ["--num-points", "32", "--batch-size", "16", "--classes-per-batch", "4", "--num-workers", "0"]
@@ -40,7 +43,7 @@ def test_a_tiny_ablation_runs_resumes_and_writes_its_section(small_dataset, tmp_
     assert page.read_text().count("Auxiliary objectives beside") == 1 and page.read_text().endswith("\nBelow.\n")
     results = json.loads((out / "results.json").read_text())["results"]
     assert {arm: len(rows) for arm, rows in results.items()} == dict.fromkeys(["infonce", *ARMS], 2)
-    for row in sum(results.values(), []):
+    for row in chain(*results.values()):
         assert 0 <= row["top1"] <= 1 and 0 <= row["recall1"] <= 1 and row["ratio"] > 0
 
 
@@ -68,10 +71,16 @@ def test_the_verdict_counts_only_what_seeds_agree_on():
         "worse": rows(0.55, 0.57),
     }
     text = ablation.verdict(results)
-    assert "Zero-shot top-1, where InfoNCE alone differs by 2.0 points between seeds: better: clearly; worse: worse." in text
+    assert (
+        "Zero-shot top-1, where InfoNCE alone differs by 2.0 points between seeds: better: clearly; worse: worse."
+        in text
+    )
     assert "Retrieval R@1, where InfoNCE alone differs by 0.0 points between seeds: better: none; worse: none." in text
-    given = argparse.Namespace(epochs=1, num_points=8, batch_size=4, classes_per_batch=2, data="d", seeds=2)
+    given = argparse.Namespace(epochs=1, num_points=8, batch_size=4, classes_per_batch=2, seeds=2)
     ablation.ARMS |= {name: {"weight": 0.1} for name in results if name not in ablation.ARMS}
     times = {"step": 100.0, **dict.fromkeys(results, 2.0), "clearly": 3.5}
     table = ablation.page(results, times, given, "x.png")
-    assert "| + clearly | 0.1 | 67.0% (+6.0, +6.0) | 50.0% (+0.0, +0.0) | 0.300 (+0.000, +0.000) | 1.5 ms (1.5%) |" in table
+    assert (
+        "| + clearly | 0.1 | 67.0% (+6.0, +6.0) | 50.0% (+0.0, +0.0) | 0.300 (+0.000, +0.000) | 1.5 ms (1.5%) |"
+        in table
+    )

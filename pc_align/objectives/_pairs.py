@@ -15,7 +15,7 @@ from torch import Tensor
 from pc_align.distributed import Fact, agree, rank
 
 SMALLEST_NORM = 1e-6  # a shorter row has no direction: its cosines and its gradient are 0
-_TILE_NUMBERS = 1 << 22  # of a stripe, where the caller sets no chunk size: 16 MiB in float32
+_TALLEST, _TILE_NUMBERS = 1024, 1 << 23  # of a stripe, where the caller sets no chunk size: 32 MiB in float32
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
@@ -147,7 +147,7 @@ def _value_problem(point_sum: float, text_sum: float, numbers: Mapping[str, floa
 
 def rows_per_stripe(rows: int, columns: int, chunk_size: int | None) -> int:
     """Rows of the similarity matrix to hold at once: the caller's choice, or what suits the processor's caches."""
-    return chunk_size or max(64, min(512, _TILE_NUMBERS // max(columns, 1)))
+    return chunk_size or max(64, min(_TALLEST, _TILE_NUMBERS // max(columns, 1)))
 
 
 def stripes(rows: int, height: int) -> Iterator[slice]:
@@ -164,6 +164,10 @@ def through_normalisation(grad: Tensor, unit: Tensor, inverse: Tensor, factor: T
         unit: [c, E] x / |x|.
         inverse: [c, 1] 1 / |x|; 0 gives 0.
         factor: what everything is multiplied by.
+
+    Returns:
+        [c] the dot product of each row's gradient, as it came in, with its unit row.
     """
-    along = torch.einsum("ce,ce->c", grad, unit)[:, None]
-    return grad.addcmul_(along, unit, value=-1).mul_(inverse * factor)
+    along = torch.linalg.vecdot(grad, unit)
+    grad.addcmul_(along[:, None], unit, value=-1).mul_(inverse * factor)
+    return along

@@ -22,7 +22,7 @@ from pc_align.distributed import rows_for_owner as _way_back
 from pc_align.objectives._pairs import Pairs, rows_per_stripe, stripes, through_normalisation
 
 Duplicates = Literal["ignore", "mask", "positive"]
-_KEEP = 1 << 20  # logits that are kept for the backward pass: 4 MiB in float32
+_KEEP = 1 << 21  # logits that are kept for the backward pass: 8 MiB in float32
 _NEVER = -1e30  # logit of a pair that is left out: its probability is 0, and -1e30 - -1e30 is no NaN
 
 
@@ -119,6 +119,11 @@ class Stripes:
             self.own(out, rows).sub_(margin)
         return out
 
+    def row_lse(self, logits: Tensor, rows: slice, work: Tensor) -> Tensor:
+        """[c] log-sum-exp of each row, by one fused kernel: every kernel makes the threads wait for each other."""
+        log_share = torch.log_softmax(logits, dim=1, out=work)
+        return self.own(logits, rows) - self.own(log_share, rows)
+
 
 def forward_pass(stripes_: Stripes) -> tuple[Tensor, _Sums, _Sums, Tensor | None]:
     """Loss terms of this rank's rows.
@@ -147,11 +152,11 @@ def forward_pass(stripes_: Stripes) -> tuple[Tensor, _Sums, _Sums, Tensor | None
         if left_out is not None:
             logits.masked_fill_(left_out, _NEVER)
         own_logit[rows] = stripes_.own(logits, rows)
-        rows_.lse[rows] = _row_lse(logits, room)
+        rows_.lse[rows] = stripes_.row_lse(logits, rows, room)
         columns.add(logits, room)
         if rows_.positive is not None and same is not None:
             positives = logits.masked_fill(~same, _NEVER)
-            rows_.positive[rows] = _row_lse(positives, room)
+            rows_.positive[rows] = stripes_.row_lse(positives, rows, room)
             column_positives.add(positives, room)
     if rows_.mean is not None and rows_.count is not None:
         rows_.mean /= rows_.count
@@ -159,11 +164,6 @@ def forward_pass(stripes_: Stripes) -> tuple[Tensor, _Sums, _Sums, Tensor | None
     mine = slice(pairs.offset, pairs.offset + n)
     terms = _costs(rows_, own_logit, slice(0, n), e) + _costs(columns_, own_logit, mine, e)
     return terms, rows_, columns_, tile if stripes_.keeps else None
-
-
-def _row_lse(logits: Tensor, work: Tensor) -> Tensor:
-    shift = logits.amax(dim=1)
-    return torch.sub(logits, shift[:, None], out=work).exp_().sum(dim=1).log_().add_(shift)
 
 
 def _costs(sums: _Sums, own_logit: Tensor, mine: slice, smoothing: float) -> Tensor:
@@ -204,7 +204,7 @@ def _grad_of_logits(
     left_out = stripes_.left_out(rows, same)
     if left_out is not None and not stripes_.keeps:  # kept logits have it already
         logits.masked_fill_(left_out, _NEVER)
-    grad = torch.sub(logits, by_row.lse[rows, None], out=out[: logits.shape[0]]).exp_()
+    grad = torch.softmax(logits, dim=1, out=out[: logits.shape[0]])
     if by_row.positive is not None and by_column.positive is not None and same is not None:
         share = (logits - by_row.positive[rows, None]).exp_() + (logits - by_column.positive).exp_()
         grad.sub_(share.masked_fill_(~same, 0), alpha=1 - e)
@@ -246,11 +246,10 @@ def backward_pass(
         out = torch.mm(grad, stripes_.texts, out=grad_points[rows])
         if grad_texts is not None:
             grad_texts.addmm_(grad.T, unit)
-        # d logit / d scale is the cosine less the margin, and the sum of grad * cosine is this dot product.
-        grad_scale += torch.linalg.vecdot(out, unit).sum()
         if margin:
             grad_scale -= margin * _margin_sum(stripes_, rows, grad, same)
-        through_normalisation(out, unit, pairs.point_inverse[rows], factor * pairs.scale)
+        # d logit / d scale is the cosine less the margin; the sum of grad * cosine over a row is what this returns.
+        grad_scale += through_normalisation(out, unit, pairs.point_inverse[rows], factor * pairs.scale).sum()
     if grad_texts is not None:
         grad_texts = _way_back(grad_texts, pairs.counts).sum(dim=0) if len(pairs.counts) > 1 else grad_texts
         own = stripes_.texts[pairs.offset : pairs.offset + n]

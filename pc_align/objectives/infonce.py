@@ -28,7 +28,7 @@ class InfoNCE(nn.Module):
         duplicates: what to do with pairs that have the same caption id, also on other ranks: "ignore" treats them as
             negatives (plain CLIP), "mask" leaves them out, "positive" sums their probability inside the logarithm.
         chunk_size: rows of the similarity matrix that are held at once; None chooses, and keeps the logits of small
-            batches (up to about a million) instead of computing them twice.
+            batches (up to two million) instead of computing them twice.
         label_smoothing: e in 0..1. Row i costs (1 - e)(-log P_positive) + e * the mean over its candidates of
             -log p_ij; columns likewise. Left-out pairs are no candidates.
         margin: in cosine, subtracted from every positive pair (additive margin, arXiv 1902.08564), 0 or more. Pairs

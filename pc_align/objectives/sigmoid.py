@@ -125,8 +125,8 @@ class _TiledSigmoid(torch.autograd.Function):
                 out = torch.mm(logits, everyone, out=grad_points[rows])
                 grad_texts.addmm_(logits.T, unit)
                 grad_bias += logits.sum()
-                grad_scale += torch.linalg.vecdot(out, unit).sum()
-                through_normalisation(out, unit, pairs.point_inverse[rows], share * pairs.scale)
+                along = through_normalisation(out, unit, pairs.point_inverse[rows], share * pairs.scale)
+                grad_scale += along.sum()
         if grads_wanted:
             grad_texts = rows_for_owner(grad_texts, pairs.counts).sum(dim=0)
             through_normalisation(grad_texts, own, pairs.text_inverse, share * pairs.scale)

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,7 @@ def _linear_cross_entropy(p: Tensor, t: Tensor, s: Tensor) -> Tensor:
 def work(case: str, rows: int, width: int, threads: int, rank: int, world_size: int, store: str, reuse: bool) -> None:
     """Prints a JSON line for the first run (memory, loss), then one for each line of standard input (seconds)."""
     torch.set_num_threads(threads)
+    warnings.simplefilter("ignore")
     if reuse:
         from pc_align.memory import reuse_freed_memory
 
