@@ -25,7 +25,7 @@ $(INSTALLED): constraints.txt pyproject.toml
 	touch $@
 
 $(SHAPES)/dataset.json: | $(INSTALLED)
-	$(BIN)/pc-align prepare synthetic --out $(SHAPES) --seed 0
+	$(BIN)/pc-align prepare synthetic --out $(SHAPES) --seed 0 --train 6000 --captions 3
 
 $(RUN)/summary.json: $(SHAPES)/dataset.json configs/demo.yaml | $(INSTALLED)
 	$(BIN)/accelerate launch --num_processes 1 --cpu --mixed_precision no --num_machines 1 --dynamo_backend no \

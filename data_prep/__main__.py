@@ -10,7 +10,7 @@ from pathlib import Path
 from data_prep import modelnet40
 from data_prep.synthetic import generate as synthetic
 from pc_align.config import CloudFormat
-from pc_align.data.dataset import DatasetCard, write_dataset
+from pc_align.data.storage import DatasetCard, write_dataset
 from pc_align.errors import PcAlignError
 
 # A source has NAME, LICENCE, add_arguments(parser) and prepare(args) -> splits.

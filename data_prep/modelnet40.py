@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from pc_align.data.dataset import Example, SplitInfo
 from pc_align.data.prompts import POINT_CLOUD_TEMPLATES, class_name, fill_all
+from pc_align.data.storage import Example, SplitInfo
 from pc_align.data.transforms import normalize, turn_up_axis
 from pc_align.errors import DatasetError
 

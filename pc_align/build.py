@@ -19,7 +19,7 @@ OBJECTIVES: dict[str, type[nn.Module]] = {"infonce": InfoNCE, "sigmoid": Sigmoid
 
 
 def build_model(settings: ModelConfig, form: CloudFormat, *, logit_bias: bool = False) -> PointTextModel:
-    """A model with fresh weights for clouds of the given format, with the bias that the sigmoid loss needs if asked.
+    """A model with fresh weights for clouds of the given format; the sigmoid loss needs one with a logit bias.
 
     Raises:
         ConfigError: an unknown encoder, or arguments that it does not take.
@@ -56,7 +56,8 @@ def build_alignment(config: Config, form: CloudFormat) -> Alignment:
     """
     form = replace(form, num_points=config.data.num_points)
     objectives = build_objectives(config.objectives)
-    return Alignment(build_model(config.model, form, logit_bias="sigmoid" in objectives), objectives)
+    needs_bias = any(isinstance(objective, SigmoidLoss) for _, objective in objectives.values())
+    return Alignment(build_model(config.model, form, logit_bias=needs_bias), objectives)
 
 
 def build_optimizer(module: nn.Module, settings: TrainConfig) -> AdamW:

@@ -173,7 +173,8 @@ def _print_ranked(path: Path, ranked: list[tuple[str, float]], args: argparse.Na
 def _evaluate(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from pc_align.data.dataset import PointTextDataset, read_card
+    from pc_align.data.dataset import PointTextDataset
+    from pc_align.data.storage import read_card
     from pc_align.model import PointTextModel
     from pc_align.report import write_report
     from pc_align.zeroshot import evaluate

@@ -5,6 +5,7 @@ jsonargparse reads the types and the comments below, so `--help` shows them and 
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -104,6 +105,9 @@ class TrainConfig:
     """Of weight matrices; biases, norms and the logit scale have none."""
     warmup: float = 0.05
     """Share of the steps in which the learning rate rises from 0; after it a cosine falls to 0."""
+    microbatch_size: int | None = None
+    """Rows of a rank that go through the encoder with a graph at once. Below the rank's batch it saves memory, at the
+    cost of a second forward pass, and the gradient stays that of the whole contrastive batch (gradient caching)."""
     grad_clip: float = 1.0
     """Largest norm of the gradient; 0 switches clipping off."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -112,14 +116,22 @@ class TrainConfig:
     """Of weights, order, captions and augmentation."""
     log_every: int = 10
     """Steps between two rows of the log."""
-    world_size: int | None = None
-    """Number of ranks that this run must have; another number is an error."""
     overwrite: bool = False
     """Replace a run that is already in run_dir."""
     cpu: bool = False
     """Train on the CPU even where there is a GPU."""
     reuse_memory: bool = False
     """Linux CPU runs: keep freed memory in the process. Twice as fast; it is given back at exit."""
+
+
+@dataclass
+class DistributedConfig:
+    """The ranks."""
+
+    world_size: int | None = None
+    """Number of ranks that this run must have; another number is an error."""
+    timeout: float = 60.0
+    """Seconds that a rank waits for the others in an objective before it gives up with an error."""
 
 
 @dataclass
@@ -133,6 +145,7 @@ class Config:
     objectives: dict[str, dict[str, Any]] = field(default_factory=lambda: {"infonce": {"weight": 1.0}})
     """Objectives by name, each with its weight and its own arguments."""
     train: TrainConfig = field(default_factory=TrainConfig)
+    distributed: DistributedConfig = field(default_factory=DistributedConfig)
 
 
 def parse_config(arguments: list[str], prog: str = "train.py") -> Config:
@@ -171,6 +184,8 @@ def check_config(config: Config) -> None:
         "data.augment.scale": (config.data.augment.scale < 1, "must be at least 1"),
         "train.epochs": (train.epochs < 1, "must be at least 1"),
         "train.batch_size": (train.batch_size < 2, "must be at least 2: a single pair has no negatives"),
+        "train.microbatch_size": ((train.microbatch_size or 1) < 1, "must be at least 1"),
+        "distributed.timeout": (config.distributed.timeout <= 0, "must be positive"),
         "train.lr": (train.lr <= 0, "must be positive"),
         "train.warmup": (not 0 <= train.warmup < 1, "is a share of the steps, from 0 to below 1"),
         "train.log_every": (train.log_every < 1, "must be at least 1"),
@@ -195,5 +210,6 @@ def config_from_command_line(arguments: list[str], prog: str) -> Config:
     try:
         return parse_config(arguments, prog)
     except ConfigError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # all ranks read the same settings: one of them says what is wrong
+            print(f"{prog}: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -36,10 +36,10 @@ class PointTextModel(nn.Module):
         text: the frozen text encoder; it holds no trainable parameter and is no submodule.
         embed_dim: E; by default the text encoder's width.
         text_projection: "identity" or "linear".
+        logit_bias: whether the model has the learned bias that the sigmoid loss (arXiv 2303.15343) needs; it starts at
+            -10 then, and the logit scale at 10.
         cloud_format: how the clouds lie that the encoder was trained on.
         templates: prompt templates for zero-shot classification.
-        logit_bias: whether to own a learned bias of the logits, which SigmoidLoss needs; the logit scale then starts
-            at 10 and the bias at -10, as its paper has it.
 
     Raises:
         ValueError: an identity text projection between different widths.
@@ -52,9 +52,9 @@ class PointTextModel(nn.Module):
         *,
         embed_dim: int | None = None,
         text_projection: str = "identity",
+        logit_bias: bool = False,
         cloud_format: CloudFormat | None = None,
         templates: Sequence[str] = (),
-        logit_bias: bool = False,
     ) -> None:
         super().__init__()
         embed_dim = embed_dim or text.dim
@@ -127,7 +127,8 @@ class PointTextModel(nn.Module):
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Unit vectors of texts: n strings -> [n, E] float32."""
-        features = self.text.encode(texts).to(self.log_logit_scale.device)
+        device = self.log_logit_scale.device
+        features = self.text.to(device).encode(texts).to(device)
         return F.normalize(self.text_projection(features).float(), dim=-1)
 
     def _to_own_frame(self, points: Tensor, up_axis: UpAxis) -> Tensor:
@@ -156,9 +157,9 @@ class PointTextModel(nn.Module):
             "text_fingerprint": self.text.fingerprint,
             "embed_dim": self.embed_dim,
             "text_projection": self._text_projection_kind,
+            "logit_bias": self.logit_bias is not None,
             "cloud_format": asdict(self.cloud_format),
             "templates": list(self.templates),
-            "logit_bias": self.logit_bias is not None,
         }
 
     @classmethod
@@ -172,9 +173,9 @@ class PointTextModel(nn.Module):
         text_revision: str | None = None,
         text_pooling: Any = None,
         text_projection: str = "identity",
+        logit_bias: bool = False,
         embed_dim: int | None = None,
         templates: Sequence[str] = (),
-        logit_bias: bool = False,
     ) -> PointTextModel:
         """A model with fresh weights from names and numbers, as configs and checkpoints give them.
 
@@ -193,9 +194,9 @@ class PointTextModel(nn.Module):
                 text,
                 embed_dim=embed_dim,
                 text_projection=text_projection,
+                logit_bias=logit_bias,
                 cloud_format=cloud_format,
                 templates=templates,
-                logit_bias=logit_bias,
             )
         except (TypeError, ValueError) as error:
             raise ConfigError(f"model: {error}") from None
@@ -230,8 +231,7 @@ class PointTextModel(nn.Module):
         config = load_document(folder / "config.json")
         fields = ("encoder", "encoder_args", "text_model", "text_revision", "text_pooling", "text_projection")
         try:
-            settings = {key: config[key] for key in (*fields, "embed_dim", "templates")}
-            settings["logit_bias"] = config.get("logit_bias", False)  # not in the first checkpoints
+            settings = {key: config[key] for key in (*fields, "logit_bias", "embed_dim", "templates")}
             form = {**config["cloud_format"], "channels": tuple(config["cloud_format"]["channels"])}
             model = cls.from_settings(**settings, cloud_format=CloudFormat(**form))
         except (KeyError, TypeError, ConfigError) as error:

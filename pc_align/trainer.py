@@ -24,9 +24,11 @@ from tqdm import tqdm
 from pc_align.alignment import Alignment
 from pc_align.build import build_alignment, build_optimizer
 from pc_align.config import Config, save_config
-from pc_align.data.dataset import Collate, PointTextDataset, RankBatchSampler, read_card
-from pc_align.distributed import broadcast_buffers
+from pc_align.data.dataset import Collate, PointTextDataset, RankBatchSampler
+from pc_align.data.storage import read_card
+from pc_align.distributed import broadcast_buffers, set_timeout
 from pc_align.errors import ConfigError, DatasetError, DistributedError
+from pc_align.gradient_cache import cached_step
 from pc_align.memory import reuse_freed_memory
 from pc_align.model import PointTextModel
 from pc_align.zeroshot import evaluate
@@ -58,8 +60,11 @@ def train(config: Config) -> Path:
             batch = batch.to(accelerator.device)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, log.total_steps, settings.lr, settings.warmup)
-            loss, terms = alignment(batch)
-            accelerator.backward(loss)
+            if settings.microbatch_size and settings.microbatch_size < len(batch):
+                loss, terms = cached_step(alignment, batch, settings.microbatch_size, accelerator.backward)
+            else:
+                loss, terms = alignment(batch)
+                accelerator.backward(loss)
             grad_norm = accelerator.clip_grad_norm_(alignment.parameters(), settings.grad_clip or math.inf)
             optimizer.step()
             optimizer.zero_grad()
@@ -115,12 +120,13 @@ def _start(config: Config) -> Accelerator:
     accelerator = Accelerator(
         cpu=settings.cpu, mixed_precision=precision, log_with="tensorboard", project_dir=config.run_dir
     )
-    asked = settings.world_size or requested_processes()
+    asked = config.distributed.world_size or requested_processes()
     if asked is not None and asked != accelerator.num_processes:
         raise DistributedError(
             f"asked for {asked} processes, but {accelerator.num_processes} started; on a CPU use "
             f"`torchrun --nproc_per_node {asked} scripts/train.py ...` or `accelerate launch --multi_gpu`"
         )
+    set_timeout(config.distributed.timeout)
     accelerator.print(
         f"world size {accelerator.num_processes}, device {accelerator.device.type}, precision {settings.precision}, "
         f"{torch.get_num_threads()} threads a process"
@@ -164,6 +170,7 @@ def _build(
         )
         validation = PointTextDataset(data.path, "validation") if "validation" in card.splits else None
         alignment = build_alignment(config, card.format)
+        alignment.model.text.to(accelerator.device)
         text_features = _embed_captions(alignment.model, train_set.captions, accelerator)
     trainable = sum(p.numel() for p in alignment.parameters() if p.requires_grad)
     accelerator.print(

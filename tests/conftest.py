@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pc_align.config import CloudFormat
-from pc_align.data.dataset import DatasetCard, Example, SplitInfo, write_dataset
+from pc_align.data.storage import DatasetCard, Example, SplitInfo, write_dataset
 from pc_align.data.transforms import normalize
 
 ROOT = Path(__file__).parents[1]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,9 @@ def on_unit_cube(points: np.ndarray) -> bool:
         CUBE_OFF.replace("\n", "\r\n"),
         CUBE_OFF.replace("OFF\n", "OFF\n# made by hand\n\n"),
         "\t " + CUBE_OFF.replace("4 0 3 2 1", "4 0 3 2 1 0.5 0.5 0.5 1"),
+        CUBE_OFF.replace("OFF", "NOFF").replace("1 1 1\n", "1 1 1 0.5 0.5 0.7\n"),
     ],
-    ids=["plain", "glued header", "crlf", "comment", "white space and face colours"],
+    ids=["plain", "glued header", "crlf", "comment", "white space and face colours", "normals"],
 )
 def test_off_in_all_its_spellings(tmp_path: Path, text: str) -> None:
     points = read_points(write(tmp_path / "cube.off", text), num_points=500)
@@ -164,10 +166,16 @@ def test_a_pickled_array_runs_no_code(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_open3d_imports_in_a_fresh_process_without_the_system_library() -> None:
-    code = "from pc_align.data.io import import_open3d; print(import_open3d().__version__)"
+@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux does open3d look for libusb so")
+def test_open3d_takes_the_packaged_libusb() -> None:
+    """A bare machine has no libusb-1.0.so.0; on any machine the packaged one must be the one that is loaded."""
+    code = (
+        "from pc_align.data.io import import_open3d; import_open3d()\n"
+        "print({line.split()[-1] for line in open('/proc/self/maps') if 'libusb' in line})"
+    )
     result = run_command("-c", code)
     assert result.returncode == 0, result.stderr
+    assert result.stdout.count("/") and "libusb_package" in result.stdout and result.stdout.count("libusb-1.0") == 1
 
 
 def test_real_modelnet_files(shared_data: Path) -> None:

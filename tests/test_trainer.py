@@ -73,7 +73,25 @@ def test_two_ranks_train_together(small_dataset: Path, tmp_path: Path) -> None:
     assert math.isfinite(rows[0]["grad_norm"])
 
 
-@pytest.mark.parametrize("arguments", [["--train.world_size", "2"], []])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--objectives", "{sigmoid: {weight: 1.0}}"],
+        ["--train.microbatch_size", "4", "--train.precision", "bf16"],
+        ["--model.encoder_args", "{out_dim: 32, input_transform: true, feature_transform: true, dropout: 0.1}"],
+        ["--model.text_projection", "linear", "--model.embed_dim", "24", "--train.reuse_memory", "true"],
+    ],
+    ids=["sigmoid", "micro-batches", "transforms", "linear text projection"],
+)
+def test_other_ways_to_train(small_dataset: Path, tmp_path: Path, arguments: list[str]) -> None:
+    result = run_command("scripts/train.py", *small_config(small_dataset, tmp_path / "r"), *arguments)
+    assert result.returncode == 0, result.stderr
+    losses = [row["loss"] for row in history(tmp_path / "r") if "loss" in row]
+    assert losses[-1] < 0.8 * losses[0]
+    PointTextModel.from_pretrained(tmp_path / "r")
+
+
+@pytest.mark.parametrize("arguments", [["--distributed.world_size", "2"], []])
 def test_a_world_size_that_was_not_asked_for_is_an_error(
     small_dataset: Path, tmp_path: Path, arguments: list[str]
 ) -> None:

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from conftest import SHAPE_NAMES, make_cloud
 
 from pc_align import PointTextModel, ZeroShotClassifier
-from pc_align.data.dataset import PointTextDataset, write_dataset
+from pc_align.data.dataset import PointTextDataset
+from pc_align.data.storage import write_dataset
 from pc_align.errors import LabelError
 from pc_align.zeroshot import embed_split, evaluate
 
@@ -83,7 +84,7 @@ def test_embeddings_come_in_the_order_of_the_split(model: PointTextModel, small_
 def test_candidates_are_those_of_the_group(model: PointTextModel, small_dataset: Path, tmp_path: Path) -> None:
     from conftest import make_split
 
-    from pc_align.data.dataset import SplitInfo, read_card
+    from pc_align.data.storage import SplitInfo, read_card
 
     _, examples = make_split(20, 4)
     info = SplitInfo(SHAPE_NAMES, "pairs", groups=[0, 0, 1, 1], templates=["{}"])

@@ -12,7 +12,8 @@ from collections.abc import Collection, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-from data_prep.synthetic.parse import Fact, Family, Parse
+from data_prep.synthetic.parse import Fact, Parse
+from data_prep.synthetic.sketch import Family
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _IRREGULAR = {"shelf": "shelves", "knife": "knives", "leaf": "leaves", "foot": "feet", "loaf": "loaves"}
@@ -118,7 +119,8 @@ def proportions(parse: Parse) -> list[Fact]:
         facts.append(Fact("is", "wider than {it is tall|tall}", claim="wider"))
     elif 0.9 * wide < z < 1.1 * wide:
         facts.append(Fact("is", "about as {tall as it is wide|wide as it is tall}", claim="as tall as wide"))
-    if y == narrow and y < 0.2 * x and z > 0.3 * x:
+    # A tall thin thing soon looks deep when tilted, so that flat is said only of what is also broad.
+    if y == narrow and y < 0.2 * x and 0.3 * x < z < 2.5 * x:
         facts.append(Fact("is", "{flat from front to back|thin from front to back|thin in depth}", claim="flat"))
     elif wide > 2.5 * narrow and wide > 1.3 * z:
         facts.append(Fact("is", "{long and narrow|elongated|stretched lengthwise}", claim="long"))

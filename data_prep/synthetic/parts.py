@@ -152,5 +152,5 @@ def to_mesh(faces: np.ndarray) -> Any:
         open3d.utility.Vector3dVector(faces.reshape(-1, 3).astype(np.float64)),
         open3d.utility.Vector3iVector(np.arange(faces.shape[0] * 3, dtype=np.int32).reshape(-1, 3)),
     )
-    mesh.merge_close_vertices(1e-6).remove_degenerate_triangles().compute_vertex_normals()
+    mesh.merge_close_vertices(1e-6).remove_degenerate_triangles()
     return mesh

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -172,9 +173,11 @@ def _read_off(path: Path) -> Mesh:
     """OFF, also with ModelNet's header glued to the counts ("OFF490 518 0"), comments, blank lines and colours."""
     text = path.read_text(encoding="utf-8", errors="replace")
     lines = [stripped for line in text.splitlines() if (stripped := line.split("#", 1)[0].strip())]
-    if not lines or not lines[0].upper().startswith("OFF"):
+    # COFF, NOFF and STOFF put colours, normals or texture coordinates behind each vertex.
+    header = re.match(r"(ST)?C?N?OFF", lines[0], re.IGNORECASE) if lines else None
+    if header is None:
         raise ValueError(f"an OFF file starts with the word OFF, this one with {' '.join(lines)[:20]!r}")
-    lines[0] = lines[0][3:].strip()
+    lines[0] = lines[0][header.end() :].strip()
     lines = lines if lines[0] else lines[1:]
     num_vertices, num_faces = (int(number) for number in lines[0].split()[:2])
     if num_vertices < 0 or num_faces < 0 or num_vertices + num_faces > len(lines) - 1:

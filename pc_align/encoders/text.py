@@ -114,6 +114,13 @@ class FrozenTextEncoder:
                 progress(len(batch))
         return torch.from_numpy(np.stack([known[text] for text in texts])) if texts else torch.empty(0, self.dim)
 
+    def to(self, device: str | torch.device) -> FrozenTextEncoder:
+        """Let the transformer run on another device; returns itself."""
+        self.device = torch.device(device)
+        if self._loaded is not None:
+            self._loaded[1].to(self.device)
+        return self
+
     def count_missing(self, texts: Sequence[str]) -> int:
         """How many distinct texts are not in the cache yet."""
         key = f"{self.fingerprint}:{self.pooling}:{self.max_length}"

@@ -1,8 +1,10 @@
 """All families. To add one: write its function and its `Family` in a file by theme, and it appears here."""
 
 from data_prep.synthetic.families import (
+    assemblies,
     buildings,
     craft,
+    gates,
     household,
     kitchen,
     lamps,
@@ -19,7 +21,7 @@ from data_prep.synthetic.families import (
     vehicles,
     vessels,
 )
-from data_prep.synthetic.parse import Family
+from data_prep.synthetic.sketch import Family
 
 FAMILIES: tuple[Family, ...] = (
     *seats.FAMILIES,
@@ -37,6 +39,8 @@ FAMILIES: tuple[Family, ...] = (
     *buildings.FAMILIES,
     *landmarks.FAMILIES,
     *structures.FAMILIES,
+    *gates.FAMILIES,
     *solids.FAMILIES,
+    *assemblies.FAMILIES,
     *plants.FAMILIES,
 )

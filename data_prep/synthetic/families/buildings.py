@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from data_prep.synthetic.families.roofs import gable_roof, hip_roof
-from data_prep.synthetic.parse import Attributes, Family, Sketch
+from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 
 def house(a: Attributes) -> Sketch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from data_prep.synthetic.parse import Attributes, Family, Sketch
+from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 
 def airplane(a: Attributes) -> Sketch:
@@ -51,7 +51,7 @@ def airplane(a: Attributes) -> Sketch:
     else:
         s.box("propeller", (0.03, 0.5, 0.06), (0.57 * length + 0.02, 0, 0), (30, 0, 0))
         s.has(1, "propeller", "at the {nose|front}", role="propeller")
-    s.main("{long|slim} {tube|round body} {with outstretched wings|with two wings and a tail|that flies}")
+    s.main("{long|straight} {tube|round body} {with outstretched wings|with two wings and a tail|that flies}")
     if r < 0.065 * length:
         s.overall.append("{slender|slim}")
     elif r > 0.095 * length:
@@ -108,9 +108,9 @@ def boat(a: Attributes) -> Sketch:
             (x * (0.8 + 0.2 * scale), w * scale) for x, w in reversed(half)
         ]
         s.plate("hull layer", outline, depth / steps, (0, 0, depth * (i + 0.5) / steps))
-    s.main("{long|curved|slim} {hull|body} {pointed at the front|with a pointed bow}")
+    s.main("{long|curved} {hull|body} {pointed at the front|with a pointed bow}")
     s.has(1, "{pointed|sharp} {bow|front}")
-    s.says(f"{'{narrow|slender}' if beam < 0.3 * length else '{broad|wide}'} {{in the hull|across the hull}}")
+    s.has(1, f"{'{narrow|slender}' if beam < 0.3 * length else '{broad|wide}'} hull")
     if a["top"] == "sail":
         high = a["mast"]
         s.rod("mast", (0.08 * length, 0, depth), (0.08 * length, 0, depth + high), 0.02)

@@ -1,10 +1,10 @@
-"""Things of the house, upright along z."""
+"""Things of the house and the garden, upright along z."""
 
 from __future__ import annotations
 
 import math
 
-from data_prep.synthetic.parse import Attributes, Family, Sketch
+from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 
 def broom(a: Attributes) -> Sketch:
@@ -128,12 +128,39 @@ def ladder(a: Attributes) -> Sketch:
             (0.4 * width, 0.4 * lean + 0.14, 0.5 * height),
             0.02,
         )
-        s.has(2, "{rear leg|support behind}", role="support")
+        s.has(2, "{rear leg|rear support}", role="support")
         s.says("{folded out like a letter a|standing by itself}")
     else:
         s.says("{straight|made to lean against a wall}")
     if a["narrowing"] < 0.75:
         s.says("narrowing towards the top")
+    return s
+
+
+def shovel(a: Attributes) -> Sketch:
+    """A wide blade on a long shaft."""
+    s, length, width, high = Sketch(), a["length"], a["width"], a["blade"]
+    s.rod("shaft", (0, 0, 0.8 * high), (0, 0, length), 0.022)
+    forms = {
+        "pointed": ((-0.5, 1), (-0.5, 0.4), (0, 0), (0.5, 0.4), (0.5, 1)),
+        "square": ((-0.5, 1), (-0.5, 0), (0.5, 0), (0.5, 1)),
+        "rounded": ((-0.5, 1), (-0.48, 0.3), (-0.25, 0.05), (0.25, 0.05), (0.48, 0.3), (0.5, 1)),
+    }
+    s.plate("blade", [(x * width, z * high) for x, z in forms[a["form"]]], 0.03, (0, 0, 0), (90 - a["bend"], 0, 0))
+    s.has(
+        1,
+        f"{'{broad|wide}' if width > 0.3 else '{narrow|flat}'} {a['form']} blade",
+        "{at the bottom|at the lower end}",
+        role="blade",
+    )
+    s.has(1, "{long|straight} shaft", role="shaft")
+    if a["grip"] == "cross grip":
+        s.rod("grip", (-0.09, 0, length), (0.09, 0, length), 0.025)
+        s.has(1, "{t-shaped|crosswise} grip", "at the top", role="grip")
+    elif a["grip"] == "ring grip":
+        s.ring("grip", 0.08, 0.022, (0, 0, length + 0.07), (90, 0, 0))
+        s.has(1, "{ring-shaped|looped} grip", "at the top", role="grip")
+    s.main("{flat|wide} blade on a {long|straight} shaft")
     return s
 
 
@@ -183,5 +210,21 @@ FAMILIES = [
             "lean": (4.0, 14.0),
             "narrowing": (0.55, 1.0),
         },
+    ),
+    Family(
+        "shovel",
+        shovel,
+        {
+            "form": ("pointed", "square", "rounded"),
+            "grip": ("cross grip", "ring grip", "plain end"),
+            "length": (1.1, 1.5),
+            "width": (0.24, 0.38),
+            "blade": (0.3, 0.45),
+            "bend": (0.0, 20.0),
+        },
+        synonym="spade",
+        pair=("form", "grip"),
+        unseen=(("square", "ring grip"),),
+        sentence="a shovel with a {form} blade and a {grip}",
     ),
 ]

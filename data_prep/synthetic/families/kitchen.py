@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from data_prep.synthetic.families.profiles import OPEN, curve, side_handle
-from data_prep.synthetic.parse import Attributes, Family, Sketch
+from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 
 def mug(a: Attributes) -> Sketch:
@@ -20,7 +20,7 @@ def mug(a: Attributes) -> Sketch:
         s.rod("handle bar", (0.85 * r, 0, low + 0.05), (end, 0, low + 0.05), 0.045, True)
         s.rod("handle", (end, 0, low), (end, 0, high), 0.045, True)
         s.has(1, "{square|angular} handle", "{at the side|on one side}", role="handle")
-    s.main("{straight|round|small} {cylinder|cylindrical vessel|drinking vessel}")
+    s.main("{round|small} {cylinder|cylindrical vessel|drinking vessel}")
     s.says(OPEN, claim="open top")
     if a["wall"] > 0.07:
         s.has(1, "thick wall")
@@ -40,7 +40,7 @@ def jug(a: Attributes) -> Sketch:
     s.plate(
         "spout", ((-1.9 * neck, 0.03), (-0.9 * neck, -0.22 * h), (-0.9 * neck, 0.03)), 0.7 * neck, (0, 0, h), (90, 0, 0)
     )
-    s.main("{round|bellied} pouring vessel" if a["form"] == "round" else "{straight|tapering} pouring vessel")
+    s.main("{round|bellied} pouring vessel" if a["form"] == "round" else "{tapering|narrowing} pouring vessel")
     s.has(1, "{pointed spout|spout|lip for pouring}", "{at the rim|on one side}", role="spout")
     s.has(1, "{large|big|curved} handle", "{opposite the spout|on the other side|at the side}", role="handle")
     s.says("{bulging below|round-bellied}" if a["form"] == "round" else "{narrowing towards the top|straight-sided}")

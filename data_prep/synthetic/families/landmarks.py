@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from data_prep.synthetic.families.roofs import gable_roof
-from data_prep.synthetic.parse import Attributes, Family, Sketch
+from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 
 def silo(a: Attributes) -> Sketch:
@@ -20,8 +20,8 @@ def silo(a: Attributes) -> Sketch:
             s.frustum("cap", 1.08 * r, 0.12 * r, 0.5 * r, (x, 0, high))
         for j in range(a["hoops"]):
             s.ring("hoop", r, 0.025, (x, 0, high * (j + 0.7) / a["hoops"]))
-    s.main("{smooth|round|plain} cylinder" if count == 1 else "group of {round|tall} cylinders")
-    s.has(count, "{upright|tall|round} cylinder", "{side by side|in a row}" if count > 1 else "", role="cylinder")
+    s.main("{smooth|round|plain} cylinder" if count == 1 else "group of {round|upright} cylinders")
+    s.has(count, "{upright|round} cylinder", "{side by side|in a row}" if count > 1 else "", role="cylinder")
     s.has(count, "{domed|rounded}" + " cap" if a["top"] == "domed" else "{conical|pointed} cap", role="cap")
     s.has(a["hoops"] * count, "{ring|hoop}", "around the {outside|wall}", role="hoop")
     if a["pipe"] == "pipe":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data_prep.synthetic.parse import Attributes, Family, Sketch
+from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 
 def sofa(a: Attributes) -> Sketch:

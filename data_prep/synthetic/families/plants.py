@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from data_prep.synthetic.parse import Attributes, Family, Sketch
+from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 
 def tree(a: Attributes) -> Sketch:
@@ -79,11 +79,7 @@ def potted_plant(a: Attributes) -> Sketch:
         role="leaf",
     )
     s.main("{tuft|bunch} of leaves")
-    s.says(
-        "{upright in its leaves|with leaves that stand up}"
-        if a["lift"] > 50
-        else "{with leaves that spread to the sides|spreading wide}"
-    )
+    s.says("{upright|standing up} in its leaves" if a["lift"] > 50 else "{spreading wide|spread out to the sides}")
     return s
 
 
@@ -99,8 +95,8 @@ def cactus(a: Attributes) -> Sketch:
         s.ball("elbow", (1.2 * r, 1.2 * r, 1.2 * r), (out, 0, z))
         s.rod("arm", (out, 0, z), (out, 0, z + a["arm length"]), 0.6 * r)
         s.dome("arm top", 0.6 * r, 0.6 * r, (out, 0, z + a["arm length"]))
-    s.main("{thick|round|upright} column", role="column")
-    s.has(1, "{thick|upright} column", role="column")
+    s.main("{round|upright} column", role="column")
+    s.has(1, "{round|upright} column", role="column")
     where = "{at one side|}" if a["arms"] == 1 else "{at the sides|}"
     s.has(a["arms"], "{upright|bent|raised} {arm|side branch}", where, role="arm")
     if a["pot"] == "pot":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from data_prep.synthetic.parse import Sketch
+from data_prep.synthetic.sketch import Sketch
 
 OPEN = "{open at the top|open on top|hollow and open}"
 Profile = list[tuple[float, float]]

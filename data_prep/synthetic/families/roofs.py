@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from data_prep.synthetic.parse import Sketch
+from data_prep.synthetic.sketch import Sketch
 
 
 def gable_roof(s: Sketch, role: str, width: float, depth: float, height: float, at: tuple[float, float, float]) -> None:

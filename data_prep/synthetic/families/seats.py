@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from data_prep.synthetic.families.supports import stand
-from data_prep.synthetic.parse import Attributes, Family, Sketch
+from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 
 def _back(s: Sketch, kind: str, width: float, depth: float, low: float, height: float, lean: float, count: int) -> None:
@@ -57,7 +57,7 @@ def chair(a: Attributes) -> Sketch:
     """A seat with a back on a support."""
     s, width, depth, seat = Sketch(), a["width"], a["depth"], a["seat height"]
     s.slab("seat", a["seat"], (width, depth, a["thickness"]), (0, 0, seat + a["thickness"] / 2))
-    thick = "{thick|padded|chunky}" if a["thickness"] > 0.085 else "{flat|thin|level}"
+    thick = "{thick|padded|chunky}" if a["thickness"] > 0.085 else "{flat|level}"
     s.main(f"{thick} {a['seat']} {{seat|slab for sitting}}", role="seat")
     s.has(1, f"{{flat|level|}} {a['seat']} seat", role="seat")
     stand(s, a["support"], width, depth, seat, a["leg"], a["splay"])

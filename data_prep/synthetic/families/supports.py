@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from data_prep.synthetic.parse import Sketch
+from data_prep.synthetic.sketch import Sketch
 
 
 def stout(radius: float, height: float) -> str:

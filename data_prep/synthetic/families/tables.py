@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from data_prep.synthetic.families.supports import stand
-from data_prep.synthetic.parse import Attributes, Family, Sketch
+from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 
 def table(a: Attributes) -> Sketch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from data_prep.synthetic.parse import Attributes, Family, Sketch
+from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 
 def _grip(s: Sketch, length: float, radius: float, form: str) -> None:
@@ -136,33 +136,6 @@ def wrench(a: Attributes) -> Sketch:
     return s
 
 
-def shovel(a: Attributes) -> Sketch:
-    """A wide blade on a long shaft."""
-    s, length, width, high = Sketch(), a["length"], a["width"], a["blade"]
-    s.rod("shaft", (0, 0, 0.8 * high), (0, 0, length), 0.022)
-    forms = {
-        "pointed": ((-0.5, 1), (-0.5, 0.4), (0, 0), (0.5, 0.4), (0.5, 1)),
-        "square": ((-0.5, 1), (-0.5, 0), (0.5, 0), (0.5, 1)),
-        "rounded": ((-0.5, 1), (-0.48, 0.3), (-0.25, 0.05), (0.25, 0.05), (0.48, 0.3), (0.5, 1)),
-    }
-    s.plate("blade", [(x * width, z * high) for x, z in forms[a["form"]]], 0.03, (0, 0, 0), (90 - a["bend"], 0, 0))
-    s.has(
-        1,
-        f"{'{broad|wide}' if width > 0.3 else '{narrow|flat}'} {a['form']} blade",
-        "{at the bottom|at the lower end}",
-        role="blade",
-    )
-    s.has(1, "{long|straight} shaft", role="shaft")
-    if a["grip"] == "cross grip":
-        s.rod("grip", (-0.09, 0, length), (0.09, 0, length), 0.025)
-        s.has(1, "{t-shaped|crosswise} grip", "at the top", role="grip")
-    elif a["grip"] == "ring grip":
-        s.ring("grip", 0.08, 0.022, (0, 0, length + 0.07), (90, 0, 0))
-        s.has(1, "{ring-shaped|looped} grip", "at the top", role="grip")
-    s.main("{flat|wide} blade on a {long|straight} shaft")
-    return s
-
-
 def axe(a: Attributes) -> Sketch:
     """A wedge-shaped blade at the side of a handle."""
     s, length, reach, edge = Sketch(), a["length"], a["reach"], a["edge"]
@@ -252,22 +225,6 @@ FAMILIES = [
             "thickness": (0.03, 0.06),
         },
         synonym="spanner",
-    ),
-    Family(
-        "shovel",
-        shovel,
-        {
-            "form": ("pointed", "square", "rounded"),
-            "grip": ("cross grip", "ring grip", "plain end"),
-            "length": (1.1, 1.5),
-            "width": (0.24, 0.38),
-            "blade": (0.3, 0.45),
-            "bend": (0.0, 20.0),
-        },
-        synonym="spade",
-        pair=("form", "grip"),
-        unseen=(("square", "ring grip"),),
-        sentence="a shovel with a {form} blade and a {grip}",
     ),
     Family(
         "axe",

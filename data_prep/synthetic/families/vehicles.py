@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from data_prep.synthetic.parse import Attributes, Family, Sketch
+from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 
 def _wheels(s: Sketch, places: list[float], track: float, radius: float, thick: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from data_prep.synthetic.families.profiles import OPEN, curve, side_handle
-from data_prep.synthetic.parse import Attributes, Family, Sketch
+from data_prep.synthetic.sketch import Attributes, Family, Sketch
 
 
 def bottle(a: Attributes) -> Sketch:
@@ -18,7 +18,7 @@ def bottle(a: Attributes) -> Sketch:
         [(0.95 * r, 0), (r, 0.05), (r, body), *curve([(r, body), (thin, body + shoulder)], 5)[1:], (thin, top)],
         0.02,
     )
-    s.main("{tall|slim|narrow} {round|cylindrical} {container|vessel}")
+    s.main(f"{'{tall|slim|narrow}' if top > 4 * r else ''} {{round|cylindrical}} {{container|vessel}}")
     s.has(1, f"{'{long|tall}' if neck > 0.3 else '{short|low}'} {{narrow|thin}} neck", "{above|}")
     s.says(
         "{sloping|tapering} gently to the neck" if shoulder > 0.8 * r else "narrowing {suddenly|sharply} to the neck"
@@ -43,7 +43,7 @@ def vase(a: Attributes) -> Sketch:
         "egg-shaped": [(0.5 * foot, 0), (r, 0.6 * h), (0.6 * mouth, h)],
     }
     s.vessel("body", curve(shapes[a["form"]], 9), 0.025)
-    s.main("{tall|slender|decorative} {round|turned} vessel")
+    s.main(f"{'{tall|slender}' if h > 3 * r else ''} {{round|turned}} vessel")
     texts = {
         "bulging": "{bulging below and narrow above|with a fat belly and a narrow neck}",
         "waisted": "{narrow in the middle|pinched at the waist|wide at both ends}",
