@@ -53,6 +53,7 @@ def train(config: Config) -> Path:
     model: PointTextModel = accelerator.unwrap_model(alignment).model
     log = _Log(run, accelerator, total_steps=settings.epochs * len(loader))
     step, best = 0, -math.inf
+    rows = settings.microbatch_size or settings.batch_size
     for epoch in range(settings.epochs):
         sampler.epoch = epoch
         alignment.train()
@@ -60,8 +61,8 @@ def train(config: Config) -> Path:
             batch = batch.to(accelerator.device)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, log.total_steps, settings.lr, settings.warmup)
-            if settings.microbatch_size and settings.microbatch_size < len(batch):
-                loss, terms = cached_step(alignment, batch, settings.microbatch_size, accelerator.backward)
+            if rows < settings.batch_size // accelerator.num_processes:
+                loss, terms = cached_step(alignment, batch, rows, accelerator.backward)
             else:
                 loss, terms = alignment(batch)
                 accelerator.backward(loss)
