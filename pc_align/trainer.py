@@ -53,7 +53,7 @@ def train(config: Config) -> Path:
     model: PointTextModel = accelerator.unwrap_model(alignment).model
     log = _Log(run, accelerator, total_steps=settings.epochs * len(loader))
     step, best = 0, -math.inf
-    rows = settings.microbatch_size or settings.batch_size
+    microbatch = settings.microbatch_size or settings.batch_size
     for epoch in range(settings.epochs):
         sampler.epoch = epoch
         alignment.train()
@@ -61,8 +61,8 @@ def train(config: Config) -> Path:
             batch = batch.to(accelerator.device)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, log.total_steps, settings.lr, settings.warmup)
-            if rows < settings.batch_size // accelerator.num_processes:
-                loss, terms = cached_step(alignment, batch, rows, accelerator.backward)
+            if microbatch < settings.batch_size // accelerator.num_processes:
+                loss, terms = cached_step(alignment, batch, microbatch, accelerator.backward)
             else:
                 loss, terms = alignment(batch)
                 accelerator.backward(loss)
