@@ -117,6 +117,8 @@ def _start(config: Config) -> Accelerator:
     settings = config.train
     if settings.reuse_memory:
         reuse_freed_memory()
+    ranks_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(settings.threads or max(1, (os.cpu_count() or 1) // ranks_here))
     precision = "no" if settings.precision == "fp32" else settings.precision
     accelerator = Accelerator(
         cpu=settings.cpu, mixed_precision=precision, log_with="tensorboard", project_dir=config.run_dir
