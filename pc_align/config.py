@@ -123,6 +123,9 @@ class TrainConfig:
     """Replace a run that is already in run_dir."""
     cpu: bool = False
     """Train on the CPU even where there is a GPU."""
+    threads: int | None = None
+    """CPU threads of each rank; by default the cores of the machine are shared among its ranks. (Launchers set
+    OMP_NUM_THREADS to 1 without being asked, which would leave cores idle.)"""
     reuse_memory: bool = False
     """Linux CPU runs: keep freed memory in the process. Twice as fast; it is given back at exit."""
 
@@ -188,6 +191,7 @@ def check_config(config: Config) -> None:
         "data.augment.scale": (config.data.augment.scale < 1, "must be at least 1"),
         "train.epochs": (train.epochs < 1, "must be at least 1"),
         "train.batch_size": (train.batch_size < 2, "must be at least 2: a single pair has no negatives"),
+        "train.threads": ((train.threads or 1) < 1, "must be at least 1"),
         "train.microbatch_size": ((train.microbatch_size or 1) < 1, "must be at least 1"),
         "distributed.timeout": (config.distributed.timeout <= 0, "must be positive"),
         "train.lr": (train.lr <= 0, "must be positive"),

@@ -54,6 +54,7 @@ def train(config: Config) -> Path:
     model: PointTextModel = accelerator.unwrap_model(alignment).model
     log = _Log(run, accelerator, total_steps=settings.epochs * len(loader))
     step, best = 0, -math.inf
+    microbatch = settings.microbatch_size or settings.batch_size
     for epoch in range(settings.epochs):
         sampler.epoch = epoch
         alignment.train()
@@ -61,8 +62,8 @@ def train(config: Config) -> Path:
             batch = batch.to(accelerator.device)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, log.total_steps, settings.lr, settings.warmup)
-            if settings.microbatch_size and settings.microbatch_size < len(batch):
-                loss, terms = cached_step(alignment, batch, settings.microbatch_size, accelerator.backward)
+            if microbatch < settings.batch_size // accelerator.num_processes:
+                loss, terms = cached_step(alignment, batch, microbatch, accelerator.backward)
             else:
                 loss, terms = alignment(batch)
                 accelerator.backward(loss)
@@ -118,6 +119,8 @@ def _start(config: Config) -> Accelerator:
     settings = config.train
     if settings.reuse_memory:
         reuse_freed_memory()
+    ranks_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(settings.threads or max(1, (os.cpu_count() or 1) // ranks_here))
     precision = "no" if settings.precision == "fp32" else settings.precision
     accelerator = Accelerator(
         cpu=settings.cpu, mixed_precision=precision, log_with="tensorboard", project_dir=config.run_dir

@@ -1,4 +1,4 @@
-"""A script for tests: starts two ranks through accelerate and trains one step on each; prints what rank 0 saw."""
+"""A script for tests: two ranks started by accelerate check every objective and gradient caching; prints a summary."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from accelerate import Accelerator, debug_launcher
 from accelerate.utils import DistributedDataParallelKwargs
 
 sys.path.insert(0, str(Path(__file__).parent / "objectives"))
-from test_across_ranks import Tiny, _global_batch
+from test_across_ranks import Tiny, _global_batch, check_all
+from test_gradient_cache import _alone, _own_rows, assert_same, make
 
 from pc_align.distributed import all_reduce_sum, set_timeout
+from pc_align.gradient_cache import cached_step
 
 COUNTS = [5, 2]
 
 
-def train_one_step() -> None:
-    """Prepared model, accelerator.backward: the difference between its gradients and those of one process."""
+def check_against_one_process() -> None:
+    """Prepared models and accelerator.backward; raises where something differs from one process."""
     torch.set_num_threads(1)
     accelerator = Accelerator(cpu=True, kwargs_handlers=[DistributedDataParallelKwargs()])
     set_timeout(20)
@@ -35,10 +37,15 @@ def train_one_step() -> None:
     pairs = zip(accelerator.unwrap_model(prepared).parameters(), alone.parameters(), strict=True)
     worst = max(float((one.grad - other.grad).abs().max()) for one, other in pairs)
     mean = all_reduce_sum(loss) / accelerator.num_processes - wanted.detach()
+    check_all(COUNTS)
+    prepared, alone = accelerator.prepare(make()), make()
+    _alone(alone, sum(COUNTS))
+    cached_step(prepared, _own_rows(COUNTS), 2, accelerator.backward)
+    assert_same(accelerator.unwrap_model(prepared), alone)
     seen = {"ranks": accelerator.num_processes, "loss_error": abs(float(mean)), "gradient_error": worst}
     if rank == 0:
         print(json.dumps(seen))
 
 
 if __name__ == "__main__":
-    debug_launcher(train_one_step, num_processes=2)
+    debug_launcher(check_against_one_process, num_processes=2)

@@ -53,9 +53,9 @@ class Pairs:
         """[c, E] unit rows."""
         return self.points[rows].to(self.dtype) * self.point_inverse[rows]
 
-    def unit_texts(self) -> Tensor:
-        """[n, E] unit rows."""
-        return self.texts.to(self.dtype) * self.text_inverse
+    def unit_texts(self, rows: slice = slice(None)) -> Tensor:
+        """[c, E] unit rows, all by default."""
+        return self.texts[rows].to(self.dtype) * self.text_inverse[rows]
 
 
 def check_pairs(
@@ -169,5 +169,7 @@ def through_normalisation(grad: Tensor, unit: Tensor, inverse: Tensor, factor: T
         [c] the dot product of each row's gradient, as it came in, with its unit row.
     """
     along = torch.linalg.vecdot(grad, unit)
-    grad.addcmul_(along[:, None], unit, value=-1).mul_(inverse * factor)
+    grad.addcmul_(along[:, None], unit, value=-1)
+    # Where all rows pull one candidate the same way, along is B times what is left: its rounding must go as well.
+    grad.addcmul_(torch.linalg.vecdot(grad, unit)[:, None], unit, value=-1).mul_(inverse * factor)
     return along

@@ -71,7 +71,7 @@ class Stripes:
 
     Args:
         pairs: checked inputs.
-        texts: [N, E] unit rows of all ranks.
+        texts: [N, E] unit rows of all ranks; overwritten: their mean is taken off (see `centre`).
         options: what the loss was made with.
         own_ids: [n], all_ids: [N]; None if no two captions are equal or nobody asks.
     """
@@ -79,7 +79,12 @@ class Stripes:
     def __init__(
         self, pairs: Pairs, texts: Tensor, options: Options, own_ids: Tensor | None, all_ids: Tensor | None
     ) -> None:
-        self.pairs, self.texts, self.options = pairs, texts, options
+        self.pairs, self.options = pairs, options
+        # Embeddings of one batch often lie in a narrow cone. Products are made of what differs between the rows, and
+        # their mean is added apart: else a candidate that all rows pull at gets a sum of B nearly equal vectors,
+        # whose rounding in float32 is larger than the gradients of the others.
+        self.centre = texts.mean(dim=0) if pairs.total else texts.new_zeros(texts.shape[1])
+        self.texts = texts.sub_(self.centre)
         self.own_ids, self.all_ids = own_ids, all_ids
         rows = pairs.points.shape[0]
         self.keeps = options.chunk_size is None and rows * pairs.total <= _KEEP
@@ -111,7 +116,8 @@ class Stripes:
     def logits(self, rows: slice, unit: Tensor, same: Tensor | None, buffer: Tensor) -> Tensor:
         """[c, N] scaled cosines, less the margin at positives; written into the buffer."""
         out = buffer[: unit.shape[0]]
-        torch.addmm(out, unit, self.texts.T, beta=0, alpha=self.pairs.scale, out=out)
+        to_centre = torch.mv(unit, self.centre)[:, None]
+        torch.addmm(to_centre, unit, self.texts.T, beta=self.pairs.scale, alpha=self.pairs.scale, out=out)
         margin = self.options.margin * self.pairs.scale
         if margin and same is not None and self.options.duplicates == "positive":
             out.sub_(same.to(out.dtype), alpha=margin)
@@ -237,24 +243,27 @@ def backward_pass(
     n = pairs.points.shape[0]
     grad_points = stripes_.texts.new_empty((n, pairs.points.shape[1]))
     grad_texts = torch.zeros_like(stripes_.texts) if wants_texts else None
-    grad_scale = stripes_.texts.new_zeros(())
+    grad_scale, anchor = stripes_.texts.new_zeros(()), pairs.unit_points(slice(0, stripes_.height)).mean(dim=0)
+    column_sums = stripes_.texts.new_zeros(pairs.total)
     tile, work = stripes_.buffer() if kept is None else kept, stripes_.buffer()
     for rows in stripes(n, stripes_.height):
         unit, same = pairs.unit_points(rows), stripes_.same(rows)
         logits = stripes_.logits(rows, unit, same, tile) if kept is None else kept
         grad = _grad_of_logits(stripes_, rows, logits, same, sums, work)
-        out = torch.mm(grad, stripes_.texts, out=grad_points[rows])
+        out = torch.mm(grad, stripes_.texts, out=grad_points[rows]).addr_(grad.sum(dim=1), stripes_.centre)
         if grad_texts is not None:
-            grad_texts.addmm_(grad.T, unit)
+            grad_texts.addmm_(grad.T, unit - anchor)
+            column_sums += grad.sum(dim=0)
         if margin:
             grad_scale -= margin * _margin_sum(stripes_, rows, grad, same)
         # d logit / d scale is the cosine less the margin; the sum of grad * cosine over a row is what this returns.
         grad_scale += through_normalisation(out, unit, pairs.point_inverse[rows], factor * pairs.scale).sum()
     if grad_texts is not None:
+        grad_texts = grad_texts.addr_(column_sums, anchor) if n else grad_texts
         grad_texts = _way_back(grad_texts, pairs.counts).sum(dim=0) if len(pairs.counts) > 1 else grad_texts
-        own = stripes_.texts[pairs.offset : pairs.offset + n]
         for rows in stripes(n, stripes_.height):
-            through_normalisation(grad_texts[rows], own[rows], pairs.text_inverse[rows], factor * pairs.scale)
+            unit = pairs.unit_texts(rows)
+            through_normalisation(grad_texts[rows], unit, pairs.text_inverse[rows], factor * pairs.scale)
     return grad_points, grad_texts, grad_scale * factor
 
 

@@ -139,6 +139,18 @@ def test_float32_agrees_with_float64(kind, scale, chunk_size):
         assert ((one.double() - other).abs() <= limit).all()
 
 
+def test_a_candidate_that_all_rows_pull_at_keeps_its_gradient_in_float32():
+    # The gradient of text 0 is a sum of B nearly equal vectors, of which its direction takes nearly all away.
+    points, texts = hard_batch("mixed", 1024, 64)
+    exact = [x.double().requires_grad_() for x in (points, texts)]
+    wanted = torch.autograd.grad(dense_info_nce(*exact, 100.0), exact)
+    leaves = [x.clone().requires_grad_() for x in (points, texts)]
+    got = torch.autograd.grad(InfoNCE()(*leaves, torch.tensor(100.0)), leaves)
+    for x, one, other in zip((points, texts), got, wanted, strict=True):
+        limit = 2e-5 * 100 / (1024 * x.double().norm(dim=1, keepdim=True))
+        assert ((one.double() - other).abs() <= limit).all()
+
+
 def test_one_shift_for_a_tile_would_not_be_enough():
     points, texts = hard_batch("mixed", 300, 64)
     p, t = (x / x.norm(dim=1, keepdim=True) for x in (points, texts))
