@@ -69,7 +69,11 @@ def mining(axis: Any) -> None:
         axis.add_patch(plt.Circle((0, 0), radius, fill=False, color=color, linestyle="--"))
         axis.text(0, radius + 0.03, label, fontsize=7, ha="center", color="0.3")
     angle, radius = rng.uniform(0.25, 2 * math.pi - 0.5, 22), rng.uniform(0.4, 2.1, 22)
-    kinds = [("hard", 0, d_ap), ("semi-hard", d_ap, d_ap + margin), ("easy: no loss", d_ap + margin, 9)]
+    kinds: list[tuple[str, float, float]] = [
+        ("hard", 0, d_ap),
+        ("semi-hard", d_ap, d_ap + margin),
+        ("easy: no loss", d_ap + margin, 9),
+    ]
     for (kind, low, high), color in zip(kinds, [COLORS[1], COLORS[4], "0.75"], strict=True):
         chosen = (radius >= low) & (radius < high)
         axis.scatter(
@@ -96,11 +100,11 @@ def anchors(axis: Any) -> None:
     margin = math.degrees(0.5)
     axis.add_patch(plt.Circle((0, 0), 1, fill=False, color="0.6"))
     for (name, place), color in zip(names.items(), COLORS, strict=False):
-        # On each side theta + m must stay below the angle to the neighbour there.
+        # On each side, theta + m must stay below the angle to the neighbour there.
         rooms = [min((side * (other - place)) % 360 for other in names.values() if other != place) for side in (-1, 1)]
         if min(rooms) > margin:
-            low, high = ((room - margin) / 2 for room in rooms)
-            axis.add_patch(Wedge((0, 0), 1.0, place - low, place + high, color=color, alpha=0.35))
+            before, after = ((room - margin) / 2 for room in rooms)
+            axis.add_patch(Wedge((0, 0), 1.0, place - before, place + after, color=color, alpha=0.35))
         x, y = math.cos(math.radians(place)), math.sin(math.radians(place))
         axis.annotate("", (x, y), (0, 0), arrowprops={"arrowstyle": "->", "color": color, "lw": 2})
         axis.text(1.15 * x, 1.15 * y, name, ha="center", va="center", fontsize=8)

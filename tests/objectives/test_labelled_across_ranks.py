@@ -1,4 +1,4 @@
-"""The contract across ranks for objectives over labelled rows: 2 and 4 real gloo ranks equal one process.
+"""The contract across ranks for objectives over labelled rows: 1, 2 and 4 real gloo ranks equal one process.
 
 One process itself equals the slow references (test_labelled.py). Rows are even, uneven, none on a rank, all on one.
 """
@@ -18,7 +18,7 @@ from pc_align import distributed
 from pc_align.distributed import DistributedError, all_gather_rows, all_reduce_sum, rank, world_size
 from pc_align.objectives import AngularTripletLoss, CenterLoss, CrossEntropyHead, TripletLoss, triplet, triplet_loss
 
-COUNTS = [[3, 3], [5, 2], [0, 4], [2, 2, 2, 2], [5, 4, 4, 3], [3, 0, 1, 2], [0, 0, 7, 0]]
+COUNTS = [[6], [3, 3], [5, 2], [0, 4], [2, 2, 2, 2], [5, 4, 4, 3], [3, 0, 1, 2], [0, 0, 7, 0]]
 ACROSS = [f"across, {mining}" for mining in ("batch_all", "batch_hard", "semi_hard")]
 OFFLINE = ["offline, mean", "offline, sum"]
 
