@@ -65,9 +65,9 @@ def mining(axis: Any) -> None:
     """Which negatives each way of mining takes for one anchor and one positive."""
     rng = np.random.default_rng(3)
     margin, d_ap = 0.45, 0.9
-    for radius, label, color in ((d_ap, "d(a, p)", "0.4"), (d_ap + margin, "d(a, p) + margin", "0.7")):
-        axis.add_patch(plt.Circle((0, 0), radius, fill=False, color=color, linestyle="--"))
-        axis.text(0, radius + 0.03, label, fontsize=7, ha="center", color="0.3")
+    for bound, label, color in ((d_ap, "d(a, p)", "0.4"), (d_ap + margin, "d(a, p) + margin", "0.7")):
+        axis.add_patch(plt.Circle((0, 0), bound, fill=False, color=color, linestyle="--"))
+        axis.text(0, bound + 0.03, label, fontsize=7, ha="center", color="0.3")
     angle, radius = rng.uniform(0.25, 2 * math.pi - 0.5, 22), rng.uniform(0.4, 2.1, 22)
     kinds: list[tuple[str, float, float]] = [
         ("hard", 0, d_ap),
