@@ -12,6 +12,7 @@ import argparse
 import json
 import statistics
 import time
+import timeit
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pc_align.alignment import Alignment
 from pc_align.batch import PointTextBatch
@@ -146,19 +146,18 @@ def _objectives_only(alignment: Alignment, batch: PointTextBatch) -> Callable[[]
     n, E = len(batch), alignment.model.embed_dim
     x, t = torch.randn(n, E, requires_grad=True), torch.randn(n, E)
     embeddings = replace(alignment.embed(batch), points=x, texts=t, regularization=None)
-    scale: Tensor = embeddings.logit_scale.detach()
+    embeddings = replace(embeddings, logit_scale=embeddings.logit_scale.detach())
 
     def once() -> None:
-        alignment.losses(replace(embeddings, logit_scale=scale), batch)[0].backward()
+        alignment.losses(embeddings, batch)[0].backward()
         alignment.update()
 
     return once
 
 
 def _clock(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+    """Seconds."""
+    return timeit.timeit(work, number=1)
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
