@@ -34,7 +34,6 @@ from pc_align.zeroshot import ZeroShotClassifier, embed_split
 
 Settings = dict[str, Any]
 Result = dict[str, float]
-
 BASELINE = "infonce"
 # Weights: a tenth to a half where a row costs about 1, less where a large scale multiplies the cost.
 ARMS: dict[str, Settings] = {
