@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from ablation_page import BASELINE, FIGURES, Result, draw, insert, page
 
 from pc_align.alignment import Alignment
 from pc_align.batch import PointTextBatch
@@ -33,8 +34,6 @@ from pc_align.trainer import train
 from pc_align.zeroshot import ZeroShotClassifier, embed_split
 
 Settings = dict[str, Any]
-Result = dict[str, float]
-BASELINE = "infonce"
 # Weights: a tenth to a half where a row costs about 1, less where a large scale multiplies the cost.
 ARMS: dict[str, Settings] = {
     BASELINE: {},
@@ -58,8 +57,6 @@ ARMS: dict[str, Settings] = {
     "angular_triplet_arccos": {"kind": "angular_triplet", "weight": 0.5, "mode": "arccos"},
     "angular_triplet_center": {"kind": "angular_triplet", "weight": 0.3, "mode": "center"},
 }
-FIGURES = {"top1": "zero-shot top-1", "recall1": "retrieval R@1", "ratio": "within / between"}
-BEGIN, END = "<!-- ablation of objectives: begin -->", "<!-- ablation of objectives: end -->"
 
 
 def settings_of(arm: str, given: argparse.Namespace, seed: int) -> Config:
@@ -159,121 +156,6 @@ def _clock(work: Callable[[], object]) -> float:
     return timeit.timeit(work, number=1)
 
 
-# --- the page -------------------------------------------------------------------------------------------------------
-
-
-def page(results: dict[str, list[Result]], times: dict[str, float], given: argparse.Namespace, picture: str) -> str:
-    """Table, picture and what can be said, as Markdown."""
-    base = results[BASELINE]
-    lines = [
-        "## Auxiliary objectives beside InfoNCE",
-        "",
-        f"ModelNet40, {given.epochs} epochs of {given.num_points} points, batches of {given.batch_size} "
-        f"({given.classes_per_batch} classes), {len(base)} seeds, the last checkpoint; "
-        f"`python scripts/ablate_objectives.py --epochs {given.epochs} --num-points {given.num_points} --seeds "
-        f"{given.seeds}`. Mean over seeds, in brackets the difference to InfoNCE alone with the same seed "
-        "(lowest, highest). R@1: the nearest other test cloud is of the same class. Within / between: mean cosine "
-        "distance of test clouds of one class over that of different classes, lower is tighter. Time: what the added "
-        f"objective costs in a step, of {times['step']:.0f} ms.",
-        "",
-        "| objectives | weight | " + " | ".join(FIGURES.values()) + " | added time |",
-        "|---|---|---|---|---|---|",
-    ]
-    for arm, rows in results.items():
-        cells = [_cell(rows, base, figure) for figure in FIGURES]
-        added = times[arm] - times[BASELINE]
-        cost = "" if arm == BASELINE else f"{added:.1f} ms ({added / times['step']:.1%})"
-        weight = ARMS[arm].get("weight", "")
-        lines.append(
-            f"| {'InfoNCE alone' if arm == BASELINE else '+ ' + arm} | {weight} | {' | '.join(cells)} | {cost} |"
-        )
-    return "\n".join([*lines, "", f"![Differences to InfoNCE alone]({picture})", "", verdict(results), ""])
-
-
-def differences(rows: list[Result], base: list[Result], figure: str) -> list[float]:
-    """Arm minus baseline, for each seed."""
-    return [row[figure] - other[figure] for row, other in zip(rows, base, strict=True)]
-
-
-def _cell(rows: list[Result], base: list[Result], figure: str) -> str:
-    percent = figure != "ratio"
-    mean = statistics.mean(row[figure] for row in rows)
-    text = f"{mean:.1%}" if percent else f"{mean:.3f}"
-    if rows is base:
-        return text
-    low, high = min(differences(rows, base, figure)), max(differences(rows, base, figure))
-    return text + (f" ({100 * low:+.1f}, {100 * high:+.1f})" if percent else f" ({low:+.3f}, {high:+.3f})")
-
-
-def verdict(results: dict[str, list[Result]]) -> str:
-    """What the differences allow to say: seeds agree, by more than the baseline itself differs between seeds."""
-    base, sentences = results[BASELINE], []
-    for figure, better in (("top1", 1), ("recall1", 1), ("ratio", -1)):
-        values = [row[figure] for row in base]
-        spread = max(values) - min(values)
-        found: dict[str, list[str]] = {"better": [], "worse": []}
-        for arm, rows in results.items():
-            gains = [better * value for value in differences(rows, base, figure)]
-            if arm != BASELINE and min(gains) > 0 and statistics.mean(gains) > spread:
-                found["better"].append(arm)
-            elif arm != BASELINE and max(gains) < 0 and -statistics.mean(gains) > spread:
-                found["worse"].append(arm)
-        shown = f"{100 * spread:.1f} points" if figure != "ratio" else f"{spread:.3f}"
-        parts = [f"{kind}: {', '.join(arms) if arms else 'none'}" for kind, arms in found.items()]
-        sentences.append(
-            f"{FIGURES[figure]}, where InfoNCE alone differs by {shown} between seeds: {'; '.join(parts)}."
-        )
-    text = " ".join(f"{sentence[0].upper()}{sentence[1:]}" for sentence in sentences)
-    return (
-        "Counted as better or worse only if every seed agrees and the mean difference is more than InfoNCE alone "
-        f"differs between seeds. {text} All others cannot be told from InfoNCE alone here. {len(base)} seeds of a "
-        "short training say little about small differences, and nothing about long trainings."
-    )
-
-
-def draw(results: dict[str, list[Result]], path: Path) -> None:
-    """Bars: difference of each arm to InfoNCE alone, mean and every seed."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    base = results[BASELINE]
-    arms = [arm for arm in results if arm != BASELINE]
-    figure, axes = plt.subplots(1, 3, figsize=(11, 0.9 + 0.28 * len(arms)), sharey=True)
-    for axis, (key, title) in zip(axes, FIGURES.items(), strict=True):
-        factor = 1 if key == "ratio" else 100
-        for y, arm in enumerate(arms):
-            values = [factor * value for value in differences(results[arm], base, key)]
-            good = (statistics.mean(values) > 0) != (key == "ratio")
-            axis.barh(y, statistics.mean(values), color="#4477aa" if good else "#cc6677")
-            axis.plot(values, [y] * len(values), "k.", markersize=4)
-        spread = factor * (max(row[key] for row in base) - min(row[key] for row in base))
-        axis.axvspan(-spread, spread, color="0.85", zorder=0)
-        axis.axvline(0, color="k", linewidth=0.8)
-        axis.set_title(title + (" (points)" if key != "ratio" else " (lower is tighter)"), fontsize=9)
-        axis.tick_params(labelsize=8)
-    axes[0].set_yticks(range(len(arms)), arms)
-    axes[0].invert_yaxis()
-    figure.suptitle("Difference to InfoNCE alone; dots: seeds; grey: its own spread between seeds", fontsize=9)
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
-    plt.close(figure)
-
-
-def insert(document: Path, text: str) -> None:
-    """Puts the text between the marks of a page, or at its end."""
-    page_text = document.read_text(encoding="utf-8") if document.exists() else "# Results\n"
-    block = f"{BEGIN}\n{text}\n{END}"
-    if BEGIN in page_text and END in page_text:
-        before, rest = page_text.split(BEGIN, 1)
-        page_text = before + block + rest.split(END, 1)[1]
-    else:
-        page_text = f"{page_text.rstrip()}\n\n{block}\n"
-    document.write_text(page_text, encoding="utf-8")
-
-
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -312,7 +194,8 @@ def main() -> None:
     document = Path(given.docs) if given.docs else out / "results.md"
     picture = document.parent / "images" / "ablation_objectives.png"
     draw(results, picture)
-    insert(document, page(results, times, given, "images/ablation_objectives.png"))
+    weights = {arm: settings.get("weight", 1.0) for arm, settings in ARMS.items()}
+    insert(document, page(results, times, weights, vars(given), "images/ablation_objectives.png"))
     print(f"{document}, {picture}")
 
 
