@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -49,7 +50,8 @@ def train_main(arguments: Sequence[str] | None = None, prog: str = "train.py") -
         from pc_align.trainer import train
 
         folder = train(config)
-        print(f"checkpoint: {folder / 'best'}", flush=True)
+        if os.environ.get("RANK", "0") == "0":
+            print(f"checkpoint: {folder / 'best'}", flush=True)
         return 0
 
     status = _run(prog, run)

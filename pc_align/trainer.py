@@ -96,10 +96,13 @@ def learning_rate(step: int, total_steps: int, peak: float, warmup: float) -> fl
 
 
 def requested_processes() -> int | None:
-    """The number of processes that `accelerate launch` was asked for, read from its command line; None without one.
+    """The number of processes that the launcher was asked for; None without a launcher.
 
-    Some of its options start a single process without a word; a run that silently is another run is worth an error.
+    torchrun says it in the environment. `accelerate launch` has it on its command line: some of its options start a
+    single process without a word, and a run that silently is another run is worth an error.
     """
+    if "WORLD_SIZE" in os.environ:
+        return int(os.environ["WORLD_SIZE"])
     for parent in psutil.Process().parents()[:3]:
         try:
             arguments = parent.cmdline()
@@ -122,9 +125,9 @@ def _start(config: Config) -> Accelerator:
     ranks_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     torch.set_num_threads(settings.threads or max(1, (os.cpu_count() or 1) // ranks_here))
     precision = "no" if settings.precision == "fp32" else settings.precision
-    accelerator = Accelerator(
-        cpu=settings.cpu, mixed_precision=precision, log_with="tensorboard", project_dir=config.run_dir
-    )
+    # Without cpu=True accelerate leaves ranks that have no GPU unconnected, each a world of its own.
+    cpu = settings.cpu or not torch.accelerator.is_available()
+    accelerator = Accelerator(cpu=cpu, mixed_precision=precision, log_with="tensorboard", project_dir=config.run_dir)
     asked = config.distributed.world_size or requested_processes()
     if asked is not None and asked != accelerator.num_processes:
         raise DistributedError(

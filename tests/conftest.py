@@ -68,12 +68,12 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def small_config(data: Path, run: Path) -> list[str]:
+def small_config(data: Path, run: Path, cpu: str = "true") -> list[str]:
     """Arguments of a training run of a few seconds."""
     return [
         *("--run_dir", str(run), "--data.path", str(data), "--data.num_points", "48", "--data.num_workers", "0"),
         *("--model.encoder_args.out_dim", "32", "--train.epochs", "16", "--train.batch_size", "16"),
-        *("--train.lr", "3e-3", "--train.cpu", "true", "--train.log_every", "5", "--data.same_caption", "class"),
+        *("--train.lr", "3e-3", "--train.cpu", cpu, "--train.log_every", "5", "--data.same_caption", "class"),
     ]
 
 

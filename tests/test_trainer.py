@@ -64,7 +64,9 @@ def test_another_seed_gives_another_model(small_run: Path, tmp_path: Path) -> No
 
 def test_two_ranks_train_together(small_dataset: Path, tmp_path: Path) -> None:
     torchrun = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29531")
-    result = run_command(*torchrun, "scripts/train.py", *small_config(small_dataset, tmp_path / "r"))
+    # Also where nobody says that there is no GPU: accelerate would then start two runs of one rank each.
+    arguments = small_config(small_dataset, tmp_path / "r", cpu="false")
+    result = run_command(*torchrun, "scripts/train.py", *arguments, CUDA_VISIBLE_DEVICES="")
     assert result.returncode == 0, result.stderr
     assert "world size 2" in result.stdout and result.stdout.count("world size") == 1
     rows = history(tmp_path / "r")
