@@ -50,6 +50,7 @@ def check(run: Path) -> None:
     assert max(figures) > 0.8
 
 
+@pytest.mark.slow
 def test_all_objectives_train_together(small_dataset, tmp_path):
     run = tmp_path / "r"
     arguments = [*settings(tmp_path), *small_config(small_dataset, run), *EXTRA]
