@@ -5,11 +5,9 @@ Rank 0 prints, logs and saves; every rank computes its share of each global batc
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +21,16 @@ from tqdm import tqdm
 
 from pc_align.alignment import Alignment
 from pc_align.build import build_alignment, build_optimizer
-from pc_align.config import Config, save_config
-from pc_align.data.dataset import Collate, PointTextDataset, RankBatchSampler
-from pc_align.data.sampler import ClassBatchSampler
+from pc_align.config import Config, TrainConfig, save_config
+from pc_align.data.dataset import Collate, PointTextDataset
+from pc_align.data.sampler import ClassBatchSampler, RankBatchSampler
 from pc_align.data.storage import read_card
 from pc_align.distributed import broadcast_buffers, set_timeout
 from pc_align.errors import ConfigError, DatasetError, DistributedError
 from pc_align.gradient_cache import cached_step
 from pc_align.memory import reuse_freed_memory
 from pc_align.model import PointTextModel
+from pc_align.run_log import RunLog
 from pc_align.zeroshot import evaluate
 
 
@@ -45,16 +44,17 @@ def train(config: Config) -> Path:
     """
     settings = config.train
     accelerator = _start(config)
+    microbatch = _microbatch(settings, accelerator.num_processes)
     run = _prepare_run_folder(config, accelerator)
     set_seed(settings.seed)
     alignment, train_set, validation, text_features = _build(config, accelerator)
     sampler, loader = _load(config, accelerator, train_set, text_features)
     optimizer = build_optimizer(alignment, settings)
     alignment, optimizer = accelerator.prepare(alignment, optimizer)
-    model: PointTextModel = accelerator.unwrap_model(alignment).model
-    log = _Log(run, accelerator, total_steps=settings.epochs * len(loader))
+    plain: Alignment = accelerator.unwrap_model(alignment)
+    model = plain.model
+    log = RunLog(run, accelerator, total_steps=settings.epochs * len(loader))
     step, best = 0, -math.inf
-    microbatch = settings.microbatch_size or settings.batch_size
     for epoch in range(settings.epochs):
         sampler.epoch = epoch
         alignment.train()
@@ -70,7 +70,7 @@ def train(config: Config) -> Path:
             grad_norm = accelerator.clip_grad_norm_(alignment.parameters(), settings.grad_clip or math.inf)
             optimizer.step()
             optimizer.zero_grad()
-            accelerator.unwrap_model(alignment).update()
+            plain.update()
             model.clamp_logit_scale()
             step += 1
             log.clouds += len(batch) * accelerator.num_processes
@@ -188,6 +188,21 @@ def _build(
     return alignment, train_set, validation, text_features
 
 
+def _microbatch(settings: TrainConfig, num_processes: int) -> int:
+    """Rows of a rank that go through the encoder at once.
+
+    Raises:
+        ConfigError: a rank or a micro-batch would have a single row, of which BatchNorm can take no statistics.
+    """
+    rows = settings.batch_size // num_processes
+    microbatch = min(settings.microbatch_size or rows, rows)
+    parts = -(-rows // microbatch) if rows else 1
+    if rows // parts < 2:
+        what = f"train.microbatch_size {microbatch}" if parts > 1 else f"train.batch_size {settings.batch_size}"
+        raise ConfigError(f"{what}: leaves a single row, which batch normalisation cannot take; make it larger")
+    return microbatch
+
+
 def _load(
     config: Config, accelerator: Accelerator, train_set: PointTextDataset, text_features: Tensor
 ) -> tuple[RankBatchSampler | ClassBatchSampler, DataLoader[Any]]:
@@ -254,64 +269,3 @@ def _save(
             model.save_pretrained(run / "best")
     accelerator.wait_for_everyone()
     return max(best, figure) if figures else best
-
-
-class _Log:
-    """Progress bar, metrics.jsonl and tensorboard, on rank 0."""
-
-    def __init__(self, run: Path, accelerator: Accelerator, total_steps: int) -> None:
-        self.total_steps, self.clouds = total_steps, 0
-        self._accelerator = accelerator
-        self._path = run / "metrics.jsonl"
-        self._bar = tqdm(total=total_steps, desc="training", unit="step", disable=not accelerator.is_main_process)
-        self._since = self._started = time.perf_counter()
-        self._clouds_before = 0
-        accelerator.init_trackers("logs")
-
-    def step(
-        self,
-        step: int,
-        epoch: float,
-        loss: Tensor,
-        terms: dict[str, Tensor],
-        grad_norm: Tensor,
-        scale: Tensor,
-        lr: float,
-    ) -> None:
-        """One row for a training step. All ranks call it: the loss of the global batch is the mean over ranks."""
-        names = ["loss", *terms]
-        values = self._accelerator.reduce(torch.stack([loss.detach(), *terms.values()]), "mean").tolist()
-        rate = (self.clouds - self._clouds_before) / (time.perf_counter() - self._since)
-        self._since, self._clouds_before = time.perf_counter(), self.clouds
-        row = {**dict(zip(names, values, strict=True)), "lr": lr, "logit_scale": scale.item()}
-        row |= {"grad_norm": float(grad_norm), "clouds_per_second": rate}
-        self._write({"step": step, "epoch": epoch, **row})
-        self._bar.update(step - self._bar.n)
-        self._bar.set_postfix(
-            {"loss": f"{row['loss']:.3f}", "scale": f"{row['logit_scale']:.1f}", "clouds/s": f"{rate:.0f}"},
-            refresh=False,
-        )
-
-    def epoch(self, step: int, epoch: int, figures: dict[str, float]) -> None:
-        """One row for the evaluation after an epoch."""
-        if figures:
-            self._write({"step": step, "epoch": epoch, **figures})
-            text = ", ".join(f"{name} {value:.1%}" for name, value in figures.items())
-            self._bar.write(f"epoch {epoch}: {text}") if self._accelerator.is_main_process else None
-        self._since, self._clouds_before = time.perf_counter(), self.clouds
-
-    def close(self, step: int, best: float) -> None:
-        """End the progress bar and write summary.json, which says that the run is complete."""
-        self._bar.close()
-        if self._accelerator.is_main_process:
-            seconds = round(time.perf_counter() - self._started, 1)
-            figure = best if math.isfinite(best) else None
-            summary = {"steps": step, "clouds": self.clouds, "seconds": seconds, "best_validation_top1": figure}
-            (self._path.parent / "summary.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
-            self._accelerator.print(f"{step} steps, {self.clouds} clouds in {seconds:.0f} s")
-
-    def _write(self, row: dict[str, Any]) -> None:
-        if self._accelerator.is_main_process:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + os.linesep)
-            self._accelerator.log({name: value for name, value in row.items() if name != "step"}, step=row["step"])

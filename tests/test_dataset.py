@@ -11,7 +11,8 @@ import torch
 from conftest import make_split
 
 from pc_align.config import AugmentConfig, CloudFormat
-from pc_align.data.dataset import Collate, PointTextDataset, RankBatchSampler
+from pc_align.data.dataset import Collate, PointTextDataset
+from pc_align.data.sampler import RankBatchSampler
 from pc_align.data.storage import CARD_NAME, DatasetCard, Example, SplitInfo, read_card, write_dataset
 from pc_align.errors import DatasetError
 

@@ -26,13 +26,14 @@ LAYERS = {
     "report": 4,
     "gradient_cache": 5,
     "build": 5,
+    "run_log": 5,
     "trainer": 6,
     "cli": 7,
 }
 # The package that each heavy dependency may be imported in.
 ONLY_IN = {
     "transformers": ("pc_align/encoders/text.py",),
-    "accelerate": ("pc_align/trainer.py", "scripts/"),
+    "accelerate": ("pc_align/trainer.py", "pc_align/run_log.py", "scripts/"),
     "open3d": ("pc_align/data/io.py", "data_prep/"),
     "matplotlib": ("pc_align/report.py", "data_prep/", "scripts/"),
 }

@@ -124,6 +124,8 @@ def test_a_run_is_not_overwritten_by_accident(small_run: Path, small_dataset: Pa
         (["--objectives", "{infonce: {weight: heavy}}"], "heavy"),
         (["--objectives", "{infonce: {duplicates: drop}}"], "drop"),
         (["--train.batch_size", "1000"], "1000"),
+        (["--train.microbatch_size", "1"], "train.microbatch_size 1"),
+        (["--train.batch_size", "15", "--train.microbatch_size", "2"], "train.microbatch_size 2"),
         (["--model.text_projection", "identity", "--model.embed_dim", "7"], "384"),
         (["--model.text_model", "nobody/nothing"], "nobody/nothing"),
     ],

@@ -5,7 +5,6 @@ Shapes: B clouds in a batch, N points a cloud, C channels, D width of the text t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -137,38 +136,3 @@ class Collate:
             caption_ids=by_class if self.same_caption == "class" else caption_ids,
             labels=labels,
         )
-
-
-class RankBatchSampler(torch.utils.data.Sampler[list[tuple[int, int]]]):
-    """This rank's share of every global batch, as (epoch, index) pairs. The last incomplete batch is dropped.
-
-    The union over ranks of batch i is the same for any number of ranks. Dropping the rest keeps every rank at the same
-    number of rows, at least one; a repeated row would be a false negative.
-
-    Args:
-        length: examples in the data set.
-        batch_size: global batch, rows of all ranks together.
-        rank, world_size: this process and their number.
-        seed: of the order.
-
-    Raises:
-        DatasetError: the batch does not divide by the ranks, or is larger than the data set.
-    """
-
-    def __init__(self, length: int, batch_size: int, *, rank: int, world_size: int, seed: int) -> None:
-        if batch_size % world_size:
-            raise DatasetError(f"train.batch_size {batch_size} does not divide by {world_size} ranks")
-        if batch_size > length:
-            raise DatasetError(f"train.batch_size {batch_size} is larger than the training split of {length} shapes")
-        self.length, self.batch_size, self.seed, self.epoch = length, batch_size, seed, 0
-        rows = batch_size // world_size
-        self.share = slice(rank * rows, (rank + 1) * rows)
-
-    def __len__(self) -> int:
-        return self.length // self.batch_size
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
-        for batch in range(len(self)):
-            rows = order[batch * self.batch_size : (batch + 1) * self.batch_size][self.share]
-            yield [(self.epoch, int(index)) for index in rows]
