@@ -9,6 +9,7 @@ Shapes: n_r = rows on this rank, N = rows on all ranks together, W = number of r
 
 from __future__ import annotations
 
+import atexit
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,12 @@ class _Groups:
 
 
 _groups = _Groups()
+
+
+@atexit.register
+def _forget_groups() -> None:
+    """Lets go of the groups while Python still runs: later, their threads abort a process that has ended well."""
+    _groups.world = _groups.records = _groups.rows = None
 
 
 def rank() -> int:

@@ -211,3 +211,23 @@ def test_two_ranks_started_by_accelerate_equal_one_process():
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
     assert seen["ranks"] == 2 and seen["loss_error"] < 1e-10 and seen["gradient_error"] < 1e-10
+
+
+EXITING = """
+import sys, torch, torch.distributed as dist
+from pc_align.distributed import all_gather_rows
+rank, store = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+assert all_gather_rows(torch.ones(3 + rank, 4)).shape == (7, 4)
+dist.destroy_process_group()
+"""
+
+
+def test_ranks_that_end_well_exit_with_zero(tmp_path: Path) -> None:
+    """Process groups that outlived Python aborted every second run at its very end; five runs would show it."""
+    for number in range(5):
+        store = str(tmp_path / f"store{number}")
+        command = [sys.executable, "-c", EXITING]
+        ranks = [subprocess.Popen([*command, str(rank), store], stderr=subprocess.PIPE) for rank in range(2)]
+        errors = [process.communicate(timeout=120)[1] for process in ranks]
+        assert [process.returncode for process in ranks] == [0, 0], errors
